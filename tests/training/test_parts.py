@@ -1,0 +1,114 @@
+"""The parts of a training step: image pool, moving average, schedules."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from translate.config import OptimConfig
+from translate.training.ema import EMA
+from translate.training.pool import ImagePool
+from translate.training.schedule import Schedule
+
+
+def numbered(*values: int) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)
+
+
+def test_a_filling_pool_gives_back_what_comes() -> None:
+    pool = ImagePool(3)
+    assert torch.equal(pool.query(numbered(1, 2), random.Random(0)), numbered(1, 2))
+    assert torch.equal(pool.query(numbered(3), random.Random(0)), numbered(3))
+    assert len(pool.images) == 3
+
+
+def test_a_full_pool_exchanges_about_half() -> None:
+    pool, rng, given = ImagePool(10), random.Random(0), []
+    for number in range(1000):
+        given.append(int(pool.query(numbered(number), rng).item()))
+    fresh = sum(number == place for place, number in enumerate(given))
+    assert 400 < fresh < 620
+    assert len(set(given[10:])) == 990  # an image leaves the pool when it is given back
+    assert len(pool.images) == 10
+
+
+def test_a_pool_of_none_passes_everything_through() -> None:
+    images = numbered(1, 2)
+    assert ImagePool(0).query(images, random.Random(0)) is images
+
+
+def test_a_pool_keeps_its_own_copy() -> None:
+    pool, image = ImagePool(1), numbered(1)
+    pool.query(image, random.Random(0))
+    image.zero_()
+    assert pool.images[0].item() == 1
+
+
+def test_a_pool_goes_on_from_its_state() -> None:
+    first = ImagePool(4)
+    for number in range(9):
+        first.query(numbered(number), random.Random(number))
+    second = ImagePool(4)
+    second.load_state_dict(first.state_dict(), torch.device("cpu"))
+    for number in range(9, 20):
+        mine = first.query(numbered(number), random.Random(number))
+        assert torch.equal(mine, second.query(numbered(number), random.Random(number)))
+
+
+def test_ema_follows_the_weights() -> None:
+    network = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.ones_(network.weight)
+    ema = EMA({"a2b": network}, decay=0.9)
+    nn.init.zeros_(network.weight)
+    for step in range(1, 101):
+        ema.update({"a2b": network}, step)
+    product = 1.0
+    for step in range(1, 101):
+        product *= min(0.9, (1 + step) / (10 + step))
+    assert ema.generators["a2b"].weight.item() == pytest.approx(product, rel=1e-4)  # type: ignore[operator, union-attr]
+
+
+def test_ema_of_decay_zero_is_the_newest_weights() -> None:
+    network = nn.BatchNorm2d(2)
+    ema = EMA({"a2b": network}, decay=0)
+    network(torch.rand(3, 2, 4, 4))
+    nn.init.normal_(network.weight)
+    ema.update({"a2b": network}, 1)
+    for mine, theirs in zip(ema.generators["a2b"].state_dict().values(), network.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def factors(total: int, per_epoch: int, **settings: object) -> list[float]:
+    schedule = Schedule(OptimConfig.model_validate(settings), total, per_epoch)
+    return [round(schedule.factor(step), 6) for step in range(total)]
+
+
+def test_linear_is_constant_then_falls_to_zero() -> None:
+    assert factors(8, 1, schedule="linear", decay_start=0.5) == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+
+
+def test_step_cosine_constant_and_warmup() -> None:
+    assert factors(6, 1, schedule="step", decay_epochs=2, factor=0.1) == [1, 1, 0.1, 0.1, 0.01, 0.01]
+    assert factors(4, 1, schedule="cosine") == pytest.approx([1, 0.853553, 0.5, 0.146447])
+    assert factors(3, 1, schedule="constant") == [1, 1, 1]
+    assert factors(4, 1, schedule="constant", warmup_steps=2) == [0.5, 1, 1, 1]
+
+
+def test_plateau_falls_when_the_loss_does_not() -> None:
+    config = OptimConfig(schedule="plateau", decay_epochs=2, factor=0.5)
+    schedule = Schedule(config, total_steps=100, steps_per_epoch=2)
+    seen = []
+    for step in range(1, 21):
+        schedule.observe(step, 10.0 - step if step <= 6 else 4.0)
+        seen.append(schedule.factor(step))
+    assert seen[6] == 1
+    assert seen[-1] == 0.25
+    copy = Schedule(config, total_steps=100, steps_per_epoch=2)
+    copy.load_state_dict(schedule.state_dict())
+    for step in range(21, 41):
+        schedule.observe(step, 4.0)
+        copy.observe(step, 4.0)
+        assert schedule.factor(step) == copy.factor(step)

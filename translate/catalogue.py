@@ -1,0 +1,241 @@
+"""The public data sets and the published weights: what they are, where they lie, and how to get them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError
+
+from translate.config import Direction, Settings, explain
+from translate.download import Progress, download, extract
+from translate.errors import UserError
+
+HOST = "https://efrosgans.eecs.berkeley.edu"
+MIRROR = "TRANSLATE_MIRROR"
+"""Environment variable: an address that stands in for HOST, e.g. of a copy in one's own network."""
+
+CARD_FILE = "card.yaml"
+PRESET_FILE = "train.yaml"
+MODEL_BYTES = 400_000_000
+"""More than the largest published weights: a U-Net-256 takes 218 MB."""
+UNKNOWN_BYTES = 20_000_000_000
+"""Limit for data sets whose size no card tells."""
+
+
+class DatasetCard(Settings):
+    """`datasets/NAME/card.yaml`: a data set that can be trained on."""
+
+    name: str = Field(description="name of its folder, as in `translate pull dataset NAME`")
+    title: str = Field(description="what people see, e.g. Horse ↔ Zebra")
+    description: str = Field(description="what it shows and how it was made")
+    domain_A: str = Field(description="what A shows, as it lies on disk")
+    domain_B: str = Field(description="what B shows, as it lies on disk")
+    layout: Literal["side_by_side", "two_folders", "unpaired"] = Field(description="as in `data.layout`")
+    model: Literal["pix2pix", "cyclegan"] = Field(description="the model of the preset beside the card")
+    direction: Direction = Field("a2b", description="the preset's direction")
+    url: str | None = Field(description="archive; null: it cannot be downloaded without more ado, `access` says how")
+    access: str = Field("", description="how to get it where there is no url")
+    homepage: str = Field("", description="page of its makers")
+    size_bytes: int | None = Field(None, ge=1, description="of the archive")
+    size_is_approximate: bool = Field(False, description="size_bytes is rounded")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="checksum of the archive")
+    sha256_note: str = Field(description="who says so, or why there is none")
+    license: str = Field(description="in a few words, for a model card")
+    license_note: str = Field(description="what is known about it")
+    citation: str = Field(description="the paper to cite")
+    splits: dict[str, int | None] = Field(description="folders and how many images are in them; null: not known")
+
+    @property
+    def archive_limit(self) -> int:
+        """Bytes that a download of the archive may have."""
+        if self.size_bytes is None:
+            return UNKNOWN_BYTES
+        return self.size_bytes * 3 // 2 if self.size_is_approximate else self.size_bytes
+
+
+class PublishedModel(NamedTuple):
+    """Weights that the papers' authors published: one generator in one .pth file."""
+
+    family: Literal["pix2pix", "cyclegan"]
+    file: str
+    source: str
+    """What it reads."""
+    target: str
+    """What it makes."""
+    dataset: str
+
+    @property
+    def url(self) -> str:
+        folder = "pix2pix/models-pytorch" if self.family == "pix2pix" else "cyclegan/pretrained_models"
+        return f"{HOST}/{folder}/{self.file}.pth"
+
+
+def _models() -> dict[str, PublishedModel]:
+    """The names that the reference implementation's two download scripts list.
+
+    Three of them occur in both. There the plain name is pix2pix, whose pairs make it the better of the two, and
+    NAME_cyclegan is the other.
+    """
+    cyclegan = {
+        "apple2orange": ("apple", "orange", "apple2orange"),
+        "orange2apple": ("orange", "apple", "apple2orange"),
+        "summer2winter_yosemite": ("summer", "winter", "summer2winter_yosemite"),
+        "winter2summer_yosemite": ("winter", "summer", "summer2winter_yosemite"),
+        "horse2zebra": ("horse", "zebra", "horse2zebra"),
+        "zebra2horse": ("zebra", "horse", "horse2zebra"),
+        "monet2photo": ("Monet painting", "photo", "monet2photo"),
+        "style_monet": ("photo", "Monet painting", "monet2photo"),
+        "style_cezanne": ("photo", "Cézanne painting", "cezanne2photo"),
+        "style_ukiyoe": ("photo", "ukiyo-e print", "ukiyoe2photo"),
+        "style_vangogh": ("photo", "Van Gogh painting", "vangogh2photo"),
+        "sat2map": ("aerial photo", "map", "maps"),
+        "map2sat": ("map", "aerial photo", "maps"),
+        "cityscapes_photo2label": ("street photo", "labels", "cityscapes"),
+        "cityscapes_label2photo": ("labels", "street photo", "cityscapes"),
+        "facades_photo2label": ("façade photo", "labels", "facades"),
+        "facades_label2photo": ("labels", "façade photo", "facades"),
+        "iphone2dslr_flower": ("iPhone photo", "DSLR photo", "iphone2dslr_flower"),
+    }
+    pix2pix = {
+        "edges2shoes": ("edges", "shoe photo", "edges2shoes"),
+        "sat2map": ("aerial photo", "map", "maps"),
+        "map2sat": ("map", "aerial photo", "maps"),
+        "facades_label2photo": ("labels", "façade photo", "facades"),
+        "day2night": ("day", "night", "night2day"),
+    }
+    models = {
+        f"{file}_cyclegan" if file in pix2pix else file: PublishedModel("cyclegan", file, *words)
+        for file, words in cyclegan.items()
+    }
+    return models | {file: PublishedModel("pix2pix", file, *words) for file, words in pix2pix.items()}
+
+
+MODELS = _models()
+"""The published weights by name."""
+
+
+def find_datasets_folder() -> Path:
+    """The folder of cards: `datasets` beside the package in a checkout of the project, else ./datasets."""
+    beside = Path(__file__).resolve().parent.parent / "datasets"
+    return beside if any(beside.glob(f"*/{CARD_FILE}")) else Path("datasets")
+
+
+def dataset_cards() -> list[DatasetCard]:
+    """All cards, sorted by name; none where there is no folder of them. Raises UserError for an invalid card."""
+    return [_read_card(path) for path in sorted(find_datasets_folder().glob(f"*/{CARD_FILE}"))]
+
+
+def dataset_card(name: str) -> DatasetCard:
+    """The card of a data set. Raises UserError with names that look alike where there is none."""
+    path = find_datasets_folder() / name / CARD_FILE
+    known = [card.parent.name for card in sorted(find_datasets_folder().glob(f"*/{CARD_FILE}"))]
+    if name not in known:
+        raise UserError(_unknown(f"There is no data set {name}.", name, known))
+    return _read_card(path)
+
+
+def preset(name: str) -> Path:
+    """The settings that train a data set, for `TrainConfig.load`. Raises UserError as `dataset_card` does."""
+    dataset_card(name)
+    path = find_datasets_folder() / name / PRESET_FILE
+    if not path.is_file():
+        raise UserError(f"{path} is missing; the data set {name} comes without settings to train it.")
+    return path
+
+
+def pull_dataset(name: str, into: Path | None = None, progress: Progress | None = None) -> Path:
+    """Download a public data set and unpack it.
+
+    Args:
+        name: as on its card.
+        into: the folder to make; `data` beside the card if None, which is where the preset looks for it. The archive is
+            kept beside it until it is unpacked, so that a download that breaks off can go on.
+        progress: called with the bytes that are there and the bytes there will be.
+    Returns:
+        the folder, with e.g. trainA and trainB, or train. One that is there already is taken as it is.
+    Raises:
+        UserError: no such data set, it cannot be downloaded, or the download or the archive is not right.
+    """
+    card = dataset_card(name)
+    folder = find_datasets_folder() / name / "data" if into is None else Path(into)
+    if folder.is_dir() and any(folder.iterdir()):
+        return folder
+    if card.url is None:
+        raise UserError(f"{card.title} cannot be downloaded from here: {card.access}")
+    archive = folder.with_name(Path(card.url).name)
+    download(_mirrored(card.url), archive, max_bytes=card.archive_limit, sha256=card.sha256, progress=progress)
+    # Images are compressed already; what grows more than this is no archive of images.
+    extract(archive, folder, max_bytes=4 * card.archive_limit, unwrap=True)
+    archive.unlink()
+    return folder
+
+
+def pull_model(name: str, progress: Progress | None = None) -> Path:
+    """Download weights that the papers' authors published and make a checkpoint of them.
+
+    Args:
+        name: out of `MODELS`.
+        progress: called with the bytes that are there and the bytes there will be.
+    Returns:
+        the checkpoint folder, `home()/checkpoints/NAME`. One that is there already is taken as it is.
+    Raises:
+        UserError: no such model, the download failed, or the file is not the generator it should be.
+    """
+    # These import torch, and the cards do without.
+    from translate.checkpoints.format import check_checkpoint, read_config, write_config
+    from translate.checkpoints.reference import import_reference
+    from translate.checkpoints.zoo import home
+
+    if name not in MODELS:
+        raise UserError(_unknown(f"There are no published weights {name}.", name, MODELS))
+    model = MODELS[name]
+    folder = home() / "checkpoints" / name
+    with suppress(UserError):  # a broken one is downloaded again
+        check_checkpoint(folder)
+        return folder
+    file = home() / "downloads" / f"{name}.pth"
+    download(_mirrored(model.url), file, max_bytes=MODEL_BYTES, progress=progress)
+    try:
+        import_reference([file], folder, name=name, domains=(model.source, model.target), direction="a2b")
+    finally:
+        file.unlink()  # it is in the checkpoint now, or it is of no use
+    config = read_config(folder)
+    config.title = f"{model.source[:1].upper()}{model.source[1:]} → {model.target}"
+    config.summary = f"The weights published with the paper, made on {model.dataset}."
+    config.provenance.dataset = model.dataset
+    config.provenance.model = f"{model.family}, imported from {model.url}"
+    write_config(folder, config)
+    return folder
+
+
+def _mirrored(url: str) -> str:
+    mirror = os.environ.get(MIRROR, "").rstrip("/")
+    return mirror + url.removeprefix(HOST) if mirror and url.startswith(f"{HOST}/") else url
+
+
+def _read_card(path: Path) -> DatasetCard:
+    try:
+        card = DatasetCard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain(error)}.") from error
+    if card.name != path.parent.name:
+        raise UserError(f"{path}: its name is {card.name}, and its folder is called {path.parent.name}.")
+    return card
+
+
+def _unknown(sentence: str, wanted: str, known: Iterable[str]) -> str:
+    lower = {name.lower(): name for name in known}
+    near = [lower[name] for name in difflib.get_close_matches(wanted.lower(), lower, n=3)]
+    if near:
+        return f"{sentence} Did you mean {' or '.join(near)}?"
+    return f"{sentence} There are: {', '.join(lower.values()) or 'none'}."

@@ -1,0 +1,291 @@
+"""The checkpoint folder: config.json, one safetensors file a direction, a model card.
+
+    horse2zebra/
+      config.json               all that is needed to use the weights (`translate.config.CheckpointConfig`)
+      a2b.safetensors           the generator from A to B; b2a.safetensors where there is one
+      README.md                 the model card
+      samples/                  pictures for the card, where there are any
+
+Nothing in it is code and nothing is unpickled, so a folder from a stranger can be opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from translate.checkpoints.architecture import empty_generator
+from translate.checkpoints.card import model_card
+from translate.config import FORMAT_VERSION, CheckpointConfig, explain
+from translate.errors import UserError
+from translate.networks.blocks import use_image_statistics
+
+CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+WEIGHT_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def weights_file(folder: Path, direction: str) -> Path:
+    """Where the weights of a direction ("a2b" or "b2a") lie in a checkpoint folder."""
+    return folder / f"{direction}.safetensors"
+
+
+# --------------------------------------------------------------------------------------------------------------- saving
+
+
+def save_checkpoint(
+    folder: Path, config: CheckpointConfig, generators: Mapping[str, nn.Module], dtype: torch.dtype = torch.float32
+) -> Path:
+    """Write a checkpoint folder; either the whole new one is there afterwards or the old one still is.
+
+    Args:
+        folder: the checkpoint folder. One that exists is replaced, with all that lies in it.
+        config: what goes into config.json; written in full, so that later defaults cannot change what it means.
+        generators: one module for each direction in `config.generators`, as `build_generator` makes it (neither
+            compiled nor wrapped for several processes); may lie on any device.
+        dtype: of the parameters on disk: float32, float16 or bfloat16. Buffers (running statistics) keep their own.
+    Returns:
+        `folder`.
+    Raises:
+        UserError: the weights do not fit into float16, or the folder cannot be written.
+        ValueError: a module does not fit `config`, or the dtype is none of the three.
+    """
+    if dtype not in WEIGHT_DTYPES:
+        raise ValueError(f"weights are float32, float16 or bfloat16 on disk, not {dtype}")
+    if set(generators) != set(config.generators):
+        raise ValueError(f"generators for {sorted(generators)} do not fit a config for {sorted(config.generators)}")
+    states = {}
+    for direction, architecture in config.generators.items():
+        states[direction] = _state(generators[direction], dtype, config.name)
+        problem = _misfit(states[direction], empty_generator(architecture))
+        if problem:
+            raise ValueError(f"the generator for {direction} is not what the config says: {problem}")
+
+    folder = Path(folder)
+    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    try:
+        unfinished.mkdir(parents=True)
+        _write(unfinished / CONFIG_FILE, _as_json(config))
+        for direction, state in states.items():
+            path = weights_file(unfinished, direction)
+            safetensors.torch.save_file(state, path, metadata=_metadata(config, direction))
+            path.chmod(
+                (unfinished / CONFIG_FILE).stat().st_mode
+            )  # safetensors makes files that only their owner may read
+            _flush(path)
+        _write(unfinished / CARD_FILE, model_card(config, unfinished))
+        _flush(unfinished)
+        _replace(unfinished, folder)
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"Cannot write the checkpoint {folder}: {reason}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def write_config(folder: Path, config: CheckpointConfig) -> None:
+    """Replace config.json and README.md of a checkpoint and leave its weights alone, e.g. to record metrics or samples.
+
+    Raises UserError where the folder is no checkpoint or cannot be written.
+    """
+    read_config(folder)
+    try:
+        for name, text in ((CONFIG_FILE, _as_json(config)), (CARD_FILE, model_card(config, folder))):
+            unfinished = folder / f".{name}.unfinished"
+            _write(unfinished, text)
+            unfinished.replace(folder / name)
+    except OSError as error:
+        raise UserError(f"Cannot write into the checkpoint {folder}: {error.strerror}.") from error
+
+
+def _state(module: nn.Module, dtype: torch.dtype, name: str) -> dict[str, torch.Tensor]:
+    """The module's tensors on the CPU, contiguous, its parameters as `dtype`."""
+    parameters = {key for key, _ in module.named_parameters(remove_duplicate=False)}
+    state = {}
+    for key, tensor in module.state_dict().items():
+        on_disk = tensor.detach().to("cpu", dtype if key in parameters else tensor.dtype, copy=True).contiguous()
+        if dtype == torch.float16 and bool(torch.isinf(on_disk).any()) and bool(torch.isfinite(tensor).all()):
+            raise UserError(f"{key} of {name} has values above 65504, too large for float16; use bfloat16 or float32.")
+        state[key] = on_disk
+    return state
+
+
+def _metadata(config: CheckpointConfig, direction: Any) -> dict[str, str]:
+    """What the weights file says about itself, so that one that lost its folder can still be told apart.
+
+    It is one entry because safetensors writes several in random order, and equal weights should give equal files.
+    """
+    about = {
+        "format": f"translate {config.format_version}",
+        "name": config.name,
+        "direction": direction,
+        "generator": config.generators[direction].model_dump(mode="json"),
+    }
+    return {"translate": json.dumps(about, sort_keys=True)}
+
+
+def _as_json(config: CheckpointConfig) -> str:
+    return json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    _flush(path)
+
+
+def _flush(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power cut."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no way to open a folder
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`. A folder cannot be renamed over another, so the old one steps aside first."""
+    aside = None
+    if folder.exists():
+        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
+        folder.rename(aside)
+    try:
+        new.rename(folder)
+    except OSError:
+        if aside is not None:
+            aside.rename(folder)
+        raise
+    _flush(folder.parent)
+    # What this save and earlier, killed ones have put aside.
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        if leftover.suffix in (".old", ".unfinished"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+# -------------------------------------------------------------------------------------------------------------- loading
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Read config.json of a checkpoint folder.
+
+    Raises UserError: not a checkpoint folder, broken or foreign JSON, a newer format, an unknown or ill-typed entry.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        reason = f"it has no {CONFIG_FILE}" if path.parent.is_dir() else "there is no such folder"
+        raise UserError(f"{folder} is not a checkpoint: {reason}.") from error
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is broken: it is not valid JSON ({error}); copy the checkpoint again.") from error
+    if not isinstance(tree, dict) or "generators" not in tree or "format_version" not in tree:
+        raise UserError(
+            f"{path} does not belong to a checkpoint of this program: it has no generators or format_version."
+        )
+    version = tree["format_version"]
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format {version}, and this version reads formats up to {FORMAT_VERSION}; "
+            "install a newer version of translate-images."
+        )
+    try:
+        return CheckpointConfig.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain(error)}.") from error
+
+
+def load_generator(folder: Path, direction: str) -> nn.Module:
+    """The generator of a direction, ready to use: on the CPU, float32, in eval mode, without gradients.
+
+    Args:
+        folder: a checkpoint folder.
+        direction: "a2b" or "b2a".
+    Returns:
+        (N, in_channels, H, W) in [-1, 1] → (N, out_channels, H, W) in [-1, 1]. Where the config's `statistics` is
+        "image", batch norm uses each image's own statistics, as pix2pix does at test time (Isola et al. 2017, §3.3).
+    Raises:
+        UserError: no such direction, the weights are missing or torn, or they do not fit config.json.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    architecture = {str(known): generator for known, generator in config.generators.items()}.get(direction)
+    if architecture is None:
+        raise UserError(f"{folder} has no generator for {direction}; it has {' and '.join(config.generators)}.")
+    path = weights_file(folder, direction)
+    state = _read_weights(path)
+    generator = empty_generator(architecture)
+    problem = _misfit(state, generator)
+    if problem:
+        raise UserError(f"{path} does not fit the generator that {CONFIG_FILE} beside it describes: {problem}.")
+    generator.load_state_dict(state, strict=True, assign=True)
+    if config.statistics == "image":
+        generator = use_image_statistics(generator)
+    return generator.eval().requires_grad_(False)
+
+
+def check_checkpoint(folder: Path) -> CheckpointConfig:
+    """Read config.json and see that each weights file is there, whole and readable, without reading the weights.
+
+    Raises UserError as `read_config` and `load_generator` do; that the weights fit the networks is left to the latter.
+    """
+    config = read_config(folder)
+    for direction in config.generators:
+        with _open_weights(weights_file(Path(folder), direction)):
+            pass  # opening compares the file's length with what its head announces
+    return config
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file, floating ones as float32.
+
+    They are copied out of the mapped file: a checkpoint overwritten in place must not change, or kill, who uses it.
+    """
+    with _open_weights(path) as file:
+        state = {}
+        for key in file.keys():  # noqa: SIM118 - it is not a mapping
+            tensor = file.get_tensor(key)
+            state[key] = tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+        return state
+
+
+@contextmanager
+def _open_weights(path: Path) -> Iterator[Any]:
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing although {CONFIG_FILE} lists it; copy the checkpoint again.") from error
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (safetensors.SafetensorError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path} is damaged or no safetensors file ({error}); copy or download it again.") from error
+
+
+def _misfit(state: Mapping[str, torch.Tensor], generator: nn.Module) -> str | None:
+    """The first way in which tensors do not fit a generator, in words; None if they do."""
+    expected = generator.state_dict()
+    for key, tensor in expected.items():
+        if key not in state:
+            return f"{key} is missing"
+        if state[key].shape != tensor.shape:
+            return f"{key} has the shape {tuple(state[key].shape)} where {tuple(tensor.shape)} is needed"
+        if state[key].is_floating_point() != tensor.is_floating_point():
+            return f"{key} has the type {state[key].dtype} where {tensor.dtype} is needed"
+    unexpected = next((key for key in state if key not in expected), None)
+    return f"{unexpected} is in the file, but not in the network" if unexpected else None

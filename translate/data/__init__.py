@@ -1,0 +1,1 @@
+"""Folders of images, and how they become batches."""

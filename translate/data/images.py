@@ -1,0 +1,339 @@
+"""Image files to pixels, pixels to tensors, and back.
+
+`open_image` and `to_array` deal in PIL images, for callers who have or want one (the studio, the Translator). Pillow
+holds colour with 8 bits a channel and knows no images of five channels, so the loaders use `read_array`, from the file
+to the pixels: 16-bit colour keeps its 16 bits, and `.npy` and multi-channel TIFF files are read as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from translate.data import formats
+from translate.data.formats import Pixels
+from translate.errors import UserError
+
+IMAGE_SUFFIXES: frozenset[str] = frozenset(
+    ".jpg .jpeg .png .webp .bmp .tif .tiff .ppm .pgm .pbm .pnm .gif .jp2 .avif .tga .npy".split()  # noqa: SIM905
+)
+"""Lower-case suffixes of the files that count as images; `.npy` is an (H, W) or (H, W, C) array of uint8 or uint16."""
+
+_ORIENTATION = 0x0112  # EXIF tag
+_GREY_16 = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+_GREY = _GREY_16 | {"L"}
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, Pillow's weights for "L"
+
+
+class UnreadableImage(UserError):
+    """An image that cannot be decoded: `source` names the file, `reason` says why."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)  # both arguments, so that it survives pickling between processes
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Cannot read {self.source}: {self.reason}."
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files in a folder and its subfolders, by suffix, sorted by relative path; hidden files are left out."""
+    return [folder / name for name in scan(folder)]
+
+
+def scan(folder: Path) -> list[str]:
+    """Like `list_images`, as sorted paths relative to the folder with `/` between the parts. Opens no image."""
+    return sorted(_walk(str(folder), "", set()))
+
+
+def _walk(folder: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith(".") or name == "__MACOSX":  # thumbnails and resource forks, not the user's images
+                continue
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():  # noqa: PTH122 (100,000 names)
+                yield prefix + name
+            elif entry.is_dir():
+                if entry.is_symlink():  # a link to a folder above would never end
+                    status = entry.stat()
+                    if (status.st_dev, status.st_ino) in seen:
+                        continue
+                    seen.add((status.st_dev, status.st_ino))
+                yield from _walk(entry.path, f"{prefix}{name}/", seen)
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def open_image(source: str | Path | BinaryIO | Image.Image) -> Image.Image:
+    """Decode an image in the mode it is stored in, with its EXIF orientation applied.
+
+    Colour of 16 bits a channel comes back with 8 (Pillow has no such mode); `read_array` keeps it.
+
+    Args:
+        source: a path, an open binary file, or a PIL image.
+    Raises:
+        UnreadableImage: missing, empty, cut short, too large (`PIL.Image.MAX_IMAGE_PIXELS`), or not an image.
+    """
+    name = _name(source)
+    if isinstance(source, Image.Image):
+        return _upright(_load(source, name), name)
+    with _binary(source, name) as file:
+        return _upright(_load(_identify(file, name), name), name)
+
+
+def read_array(source: str | Path | BinaryIO | Image.Image, channels: int | None) -> Pixels:
+    """Read an image as (H, W, channels) pixels: uint8, or uint16 where the source has more than 8 bits a channel.
+
+    Beyond what `to_array` does with a PIL image: 16-bit RGB(A) PNG and TIFF keep their 16 bits; TIFF files with
+    `channels` samples a pixel or `channels` grey pages, and `.npy` arrays, are read as they are.
+
+    Args:
+        source: a path, an open binary file, or a PIL image.
+        channels: how many are wanted; None for as many as the source has.
+    Raises:
+        UnreadableImage: see `open_image`.
+        UserError: the image does not have, and cannot be converted to, this many channels.
+    """
+    name = _name(source)
+    if isinstance(source, Image.Image):
+        return to_array(open_image(source), channels)
+    with _binary(source, name) as file:
+        if name.lower().endswith(".npy"):
+            return fit_channels(_read_npy(file, name), channels, name)
+        try:
+            image = _identify(file, name)
+        except UnreadableImage as refusal:
+            return fit_channels(_read_tiff(file, refusal), channels, name)
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" and image.mode in _GREY else 1
+        if pages > 1 and pages == channels:
+            try:
+                return formats.read_pages(image)
+            except ValueError as error:
+                raise UnreadableImage(name, str(error)) from error
+            except (OSError, EOFError, SyntaxError) as error:
+                raise UnreadableImage(name, "the file is cut short") from error
+        if image.mode in ("RGB", "RGBA", "LA") and _bits(image) == 16:
+            colour = formats.read_colour_16(file, _orientation(image))
+            if colour is not None:
+                return fit_channels(colour, channels, name)
+        return to_array(_upright(_load(image, name), name), channels)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height after EXIF orientation, from the file's header alone where that is possible.
+
+    Raises:
+        UnreadableImage: see `open_image`; a file that is merely cut short is not noticed.
+    """
+    name = str(path)
+    with _binary(path, name) as file:
+        if name.lower().endswith(".npy"):
+            height, width = _read_npy(file, name).shape[:2]
+            return width, height
+        try:
+            image = _identify(file, name)
+        except UnreadableImage as refusal:
+            height, width = _read_tiff(file, refusal).shape[:2]
+            return width, height
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+def to_array(image: Image.Image, channels: int | None) -> Pixels:
+    """Pixels of a PIL image as (H, W, channels): uint8, or uint16 for the modes with more than 8 bits.
+
+    One channel is grey (ITU-R BT.601), two are grey and alpha, three are RGB, four are RGBA. Where alpha is not asked
+    for, the image is laid over white. CMYK goes through its embedded ICC profile if there is one, otherwise Pillow's
+    formula. 16-bit grey keeps its values; mode I is read as 16-bit grey; mode F as levels from 0 to 1, or to 255, or to
+    65535, whichever is the first to hold all of the image.
+
+    Raises:
+        UserError: more than four channels, or values that fit in none of these ranges.
+    """
+    name = _name(image)
+    if channels is None:
+        grey = image.mode in _GREY or image.mode in ("1", "I", "F", "LA", "La")
+        channels = (1 if grey else 3) + image.has_transparency_data
+    if channels > 4:
+        raise UserError(f"{name} has {len(image.getbands())} channels (mode {image.mode}), but {channels} are needed.")
+    if image.mode in _GREY_16 or image.mode in ("I", "F"):
+        return fit_channels(_grey_16(image, name), channels, name)
+    if image.mode == "CMYK":
+        image = _cmyk_to_rgb(image)
+    if channels in (1, 3) and image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    target = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    try:
+        if image.mode not in ("L", "RGB", "RGBA", target):
+            image = image.convert("RGBA" if channels in (2, 4) else "RGB")  # YCbCr too reaches grey through RGB
+        if image.mode != target:
+            image = image.convert(target)
+    except ValueError as error:
+        raise UnreadableImage(name, f"images of mode {image.mode} are not supported") from error
+    array = np.asarray(image)
+    return array.reshape(array.shape[0], array.shape[1], channels)
+
+
+def fit_channels(array: Pixels, channels: int | None, name: str) -> Pixels:
+    """Convert (H, W, N) pixels to (H, W, channels) as `to_array` does: grey, grey + alpha, RGB, RGBA, or N as it is."""
+    present = array.shape[2]
+    if channels is None or present == channels:
+        return array
+    if present > 4 or channels > 4:
+        raise UserError(f"{name} has {present} channels, but {channels} are needed.")
+    top = np.iinfo(array.dtype).max
+    colour, alpha = (array[:, :, :-1], array[:, :, -1:]) if present in (2, 4) else (array, None)
+    if alpha is not None and channels in (1, 3):
+        opacity = alpha / top
+        colour = np.rint(colour * opacity + top * (1 - opacity)).astype(array.dtype)
+    if colour.shape[2] == 3 and channels < 3:
+        colour = np.rint(colour @ _LUMA).astype(array.dtype)[:, :, None]
+    elif colour.shape[2] == 1 and channels > 2:
+        colour = np.repeat(colour, 3, axis=2)
+    if channels in (2, 4):
+        colour = np.concatenate([colour, np.full_like(colour[:, :, :1], top) if alpha is None else alpha], axis=2)
+    return np.ascontiguousarray(colour)
+
+
+# -------------------------------------------------------------------------------------------------------------- tensors
+
+
+def to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    """(H, W, C) pixels as a (C, H, W) float32 tensor: uint8, uint16 (or float32 from 0 to 1) become -1 to 1."""
+    half = np.float32(0.5 if array.dtype.kind == "f" else np.iinfo(array.dtype).max / 2)
+    planes = np.ascontiguousarray(array.transpose(2, 0, 1))  # before the conversion: a quarter of the bytes to move
+    return torch.from_numpy(planes.astype(np.float32)).div_(float(half)).sub_(1.0)
+
+
+def to_pixels(tensor: torch.Tensor, bits: int = 8) -> Pixels:
+    """(C, H, W) in [-1, 1] as (H, W, C) uint8 (uint16 where bits is 16), rounded to the nearest level and clamped."""
+    top = 2**bits - 1
+    levels = tensor.detach().to("cpu", torch.float32).add(1.0).mul(top / 2).round_().clamp_(0, top)
+    planes = levels.permute(1, 2, 0).contiguous().numpy()
+    return planes.astype(np.uint8) if bits == 8 else planes.astype(np.uint16)
+
+
+# -------------------------------------------------------------------------------------------------------------- details
+
+
+def _name(source: object) -> str:
+    if isinstance(source, (str, Path)):
+        return str(source)
+    name = getattr(source, "name", None) or getattr(source, "filename", None)
+    return str(name) if isinstance(name, (str, Path)) and str(name) else "the image"
+
+
+def _binary(source: str | Path | BinaryIO, name: str) -> BinaryIO:
+    """The source as a seekable binary file; an open file is copied to memory, so that closing this leaves it open."""
+    try:
+        file = Path(source).open("rb") if isinstance(source, (str, Path)) else io.BytesIO(source.read())  # noqa: SIM115
+    except OSError as error:
+        raise UnreadableImage(name, (error.strerror or str(error)).lower()) from error
+    if not file.read(1):
+        file.close()
+        raise UnreadableImage(name, "the file is empty")
+    file.seek(0)
+    return file
+
+
+def _identify(file: BinaryIO, name: str) -> Image.Image:
+    """Open an image without decoding it."""
+    try:
+        return Image.open(file)
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(name, "it has more pixels than PIL.Image.MAX_IMAGE_PIXELS allows") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(name, "it is not an image in a known format, whatever its name says") from error
+    except Exception as error:  # Pillow's parsers raise whatever a broken header leads them to
+        raise UnreadableImage(name, f"it is damaged ({error})") from error
+
+
+def _load(image: Image.Image, name: str) -> Image.Image:
+    try:
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(name, "it has more pixels than PIL.Image.MAX_IMAGE_PIXELS allows") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error, zlib.error …
+        truncated = "truncated" in str(error).lower() or isinstance(error, EOFError)
+        raise UnreadableImage(name, "the file is cut short" if truncated else f"it is damaged ({error})") from error
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data must not cost the image
+        return 1
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    if _orientation(image) != 1:
+        image = ImageOps.exif_transpose(image)
+    image.filename = name  # type: ignore[attr-defined]  # so that later errors can name it
+    return image
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits a channel in the file, as Pillow's raw mode (`RGB;16B`) tells before the decoding."""
+    tile = getattr(image, "tile", None)
+    arguments = tile[0][3] if tile else ""
+    raw = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
+    return 16 if ";16" in raw else 8
+
+
+def _read_npy(file: BinaryIO, name: str) -> Pixels:
+    try:
+        return formats.read_npy(file)
+    except ValueError as error:
+        raise UnreadableImage(name, str(error)) from error
+
+
+def _read_tiff(file: BinaryIO, refusal: UnreadableImage) -> Pixels:
+    """What Pillow refused may be a TIFF of many channels; if not, the refusal stands."""
+    file.seek(0)
+    if file.read(2) not in (b"II", b"MM"):
+        raise refusal
+    file.seek(0)
+    try:
+        return formats.read_samples(file.read())
+    except ValueError as error:
+        raise UnreadableImage(refusal.source, str(error)) from refusal
+
+
+def _grey_16(image: Image.Image, name: str) -> npt.NDArray[np.uint16]:
+    values = np.asarray(image)
+    if image.mode in _GREY_16:
+        return values.astype(np.uint16)[:, :, None]
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 65535):  # also NaN
+        raise UnreadableImage(name, f"its levels run from {low} to {high}; 0 to 1, to 255 or to 65535 are understood")
+    scale = 1.0 if image.mode == "I" or high > 255 else 257.0 if high > 1 else 65535.0
+    return np.rint(values.astype(np.float64) * scale).astype(np.uint16)[:, :, None]
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a profile that is damaged, or for another colour space: as if there were none
+    return image.convert("RGB")

@@ -1,0 +1,137 @@
+"""The losses of pix2pix and CycleGAN as pure functions of tensors; both models share them.
+
+`logits` are a PatchGAN's raw outputs (N, 1, h, w), one a patch, no sigmoid; the average is over images and patches.
+With D(x) the logits of a real and D(x̂) those of a translated image, σ the sigmoid, each objective is written as
+what its player minimises. As in the reference implementation a discriminator minimises half the sum of its two terms.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from translate.config import Objective
+from translate.errors import UserError
+
+# --------------------------------------------------------------------------------------------------------- adversarial
+
+
+def discriminator_terms(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """What a discriminator minimises on real and on translated images.
+
+    lsgan        (D(x) − 1)²,          D(x̂)²              Mao et al. 2017, eq. 9, https://arxiv.org/abs/1611.04076
+    bce          −log σ(D(x)),         −log(1 − σ(D(x̂)))  Goodfellow et al. 2014, eq. 1, arXiv:1406.2661
+    bce_minimax  the same
+    hinge        max(0, 1 − D(x)),     max(0, 1 + D(x̂))   Lim & Ye 2017, https://arxiv.org/abs/1705.02894
+    wgan_gp      −D(x),                D(x̂)               Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875
+    """
+    real, fake = real.float(), fake.float()
+    match objective:
+        case "lsgan":
+            return (real - 1).square().mean(), fake.square().mean()
+        case "bce" | "bce_minimax":
+            return F.softplus(-real).mean(), F.softplus(fake).mean()
+        case "hinge":
+            return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
+        case "wgan_gp":
+            return -real.mean(), fake.mean()
+
+
+def generator_term(objective: Objective, fake: Tensor) -> Tensor:
+    """What a generator minimises on its own translations.
+
+    lsgan        (D(x̂) − 1)²
+    bce          −log σ(D(x̂))          the non-saturating form, Goodfellow et al. 2014, section 3
+    bce_minimax  log(1 − σ(D(x̂)))      the minimax form, eq. 1
+    hinge        −D(x̂)
+    wgan_gp      −D(x̂)
+    """
+    fake = fake.float()
+    match objective:
+        case "lsgan":
+            return (fake - 1).square().mean()
+        case "bce":
+            return F.softplus(-fake).mean()
+        case "bce_minimax":
+            return -F.softplus(fake).mean()
+        case "hinge" | "wgan_gp":
+            return -fake.mean()
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """WGAN-GP: (‖∇ D(x̃)‖₂ − 1)² at x̃ between real and translated images.
+
+    Gulrajani et al. 2017, algorithm 1, https://arxiv.org/abs/1704.00028.
+
+    Args:
+        real, fake: (N, C, H, W).
+        mix: (N, 1, 1, 1) in [0, 1], drawn uniformly by the caller: the share of `real` in x̃.
+    """
+    between = torch.lerp(fake.detach().to(real.dtype), real, mix).requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+    return (gradient.flatten(1).float().norm(dim=1) - 1).square().mean()
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """R1: ½ ‖∇ D(x)‖² at real images (N, C, H, W). Mescheder et al. 2018, eq. 9, https://arxiv.org/abs/1801.04406."""
+    real = real.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+    return 0.5 * gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+# ------------------------------------------------------------------------------------------------------- reconstruction
+
+
+def l1(image: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of (N, C, H, W) images.
+
+    The cycle consistency ‖F(G(x)) − x‖₁ (Zhu et al. 2017, eq. 2), the identity loss ‖G(y) − y‖₁ (section 5.2) and
+    pix2pix's ‖y − G(x)‖₁ (Isola et al. 2017, eq. 3) are all this.
+    """
+    return F.l1_loss(image.float(), target.float())
+
+
+class PerceptualLoss(nn.Module):
+    """L1 distance of VGG-16 features after relu1_2, relu2_2, relu3_3 and relu4_3.
+
+    Johnson et al. 2016, eq. 2, https://arxiv.org/abs/1603.08155. Images are (N, C, H, W) in [-1, 1]; a grey image is
+    repeated to three channels.
+
+    Args:
+        weights: a state dict of torchvision's vgg16, or none to let torchvision download its ImageNet weights.
+    Raises:
+        UserError: the weights cannot be read or downloaded.
+    """
+
+    LAYERS = (3, 8, 15, 22)
+
+    def __init__(self, weights: Path | None = None) -> None:
+        super().__init__()
+        from torchvision.models import VGG16_Weights, vgg16
+
+        try:
+            network = vgg16(weights=VGG16_Weights.IMAGENET1K_V1 if weights is None else None)
+            if weights is not None:
+                network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            source = weights or "torchvision's download server"
+            raise UserError(f"The perceptual loss cannot get VGG-16's weights from {source}: {error}") from error
+        self.features = network.features[: max(self.LAYERS) + 1].eval().requires_grad_(False)
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """Distance of `image` to `target`; the gradient flows to `image` alone."""
+        features = torch.cat([image, target.detach()]).expand(-1, 3, -1, -1)
+        features = ((features + 1) / 2 - self.mean) / self.deviation
+        distance = image.new_zeros(())
+        for index, layer in enumerate(self.features):
+            features = layer(features)
+            if index in self.LAYERS:
+                distance = distance + l1(*features.chunk(2))
+        return distance

@@ -1,0 +1,73 @@
+"""The ResNet generator of Johnson et al. 2016 (https://arxiv.org/abs/1603.08155), as CycleGAN uses it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from translate.config import GeneratorConfig
+from translate.networks.blocks import has_bias, make_norm, resize_conv, separable_conv, stage
+
+
+class ResNetGenerator(nn.Module):
+    """c7s1-64, d128, d256, R256 × blocks, u128, u64, c7s1-3 in the words of the CycleGAN paper's appendix; any width.
+
+    Channels double with each of `downsamplings` stride-2 stages, stay through the residual blocks, and halve again.
+    A compact generator is this one with a small width and separable blocks.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        norm, bias = config.norm, has_bias(config.norm)
+        channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
+        stem = nn.Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
+
+        self.stem = stage(stem, make_norm(norm, config.width), nn.ReLU(inplace=True))
+        self.down = nn.Sequential()
+        for narrow, wide in pairwise(channels):
+            conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
+            self.down.append(stage(conv, make_norm(norm, wide), nn.ReLU(inplace=True)))
+        self.blocks = nn.Sequential(*(ResidualBlock(channels[-1], config) for _ in range(config.blocks)))
+        self.up = nn.Sequential()
+        for wide, narrow in pairwise(reversed(channels)):
+            grow: nn.Module
+            if config.upsample == "transposed":
+                grow = nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
+            else:
+                grow = resize_conv(wide, narrow, config.padding, bias)
+            self.up.append(stage(grow, make_norm(norm, narrow), nn.ReLU(inplace=True)))
+        self.head = nn.Conv2d(config.width, config.out_channels, 7, padding=3, padding_mode="reflect")
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1].
+
+        H and W are multiples of 2**downsamplings; other sides come out rounded up to the next multiple. Reflection
+        needs sides of 4 pixels at least, and of 2 after the stride-2 stages.
+        """
+        return torch.tanh(self.head(self.up(self.blocks(self.down(self.stem(image))))))
+
+
+class ResidualBlock(nn.Sequential):
+    """x + F(x), F being two 3×3 convolutions with their norms, a ReLU (and dropout) between them."""
+
+    def __init__(self, channels: int, config: GeneratorConfig) -> None:
+        bias = has_bias(config.norm)
+
+        def conv() -> nn.Module:
+            if config.separable:
+                return separable_conv(channels, channels, config.padding, bias)
+            return nn.Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
+
+        layers: dict[str, nn.Module] = {"conv1": conv(), "norm1": make_norm(config.norm, channels)}
+        layers["activation"] = nn.ReLU(inplace=True)
+        if config.dropout:
+            layers["dropout"] = nn.Dropout(0.5)
+        super().__init__(OrderedDict(layers, conv2=conv(), norm2=make_norm(config.norm, channels)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, channels, H, W)."""
+        residual: Tensor = super().forward(features)  # type: ignore[no-untyped-call]
+        return features + residual

@@ -1,0 +1,71 @@
+"""The U-Net generator of pix2pix (Isola et al. 2017, https://arxiv.org/abs/1611.07004, appendix 6.1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate.config import GeneratorConfig
+from translate.networks.blocks import LEAK, has_bias, make_norm, resize_conv, stage
+
+DROPOUT_FROM = 4
+"""Levels from this one on (the outermost is 0), except the innermost, have dropout in the decoder where it is on."""
+
+
+class UNetGenerator(nn.Module):
+    """Encoder and decoder of log2(size) levels with a skip connection at each: C64-C128-C256-C512-C512-… at any width.
+
+    An image of size × size pixels is 1×1 in the middle. The outermost and the innermost convolution of the encoder have
+    no norm. There is dropout in the decoder where it joins levels of 8 × width filters, as the authors' code has it.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        norm, bias = config.norm, has_bias(config.norm)
+        self.size = config.size
+        levels = config.size.bit_length() - 1
+        channels = [config.width * min(2**level, 8) for level in range(levels)]
+
+        self.down = nn.ModuleList()
+        for level, out in enumerate(channels):
+            outermost, innermost = level == 0, level == levels - 1
+            before = config.in_channels if outermost else channels[level - 1]
+            conv = nn.Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
+            self.down.append(stage(conv, nn.Identity() if outermost or innermost else make_norm(norm, out)))
+
+        def grow(before: int, out: int, bias: bool) -> nn.Module:
+            if config.upsample == "transposed":
+                return nn.ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
+            return resize_conv(before, out, "zeros", bias)
+
+        self.up = nn.ModuleList()
+        for level in range(levels - 1, 0, -1):
+            innermost, out = level == levels - 1, channels[level - 1]
+            before = channels[level] if innermost else 2 * channels[level]
+            dropout = config.dropout and level >= DROPOUT_FROM and not innermost
+            self.up.append(stage(grow(before, out, bias), make_norm(norm, out), dropout=dropout))
+        self.head = grow(2 * config.width, config.out_channels, True)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of `size`.
+
+        Raises:
+            ValueError: H or W is not a multiple of `size`.
+        """
+        height, width = image.shape[-2:]
+        if height % self.size or width % self.size:
+            raise ValueError(
+                f"this U-Net takes images whose sides are multiples of {self.size} pixels, not {width}×{height}"
+            )
+        # A skip carries LeakyReLU(x): the ReLU after the concatenation makes of it what it would make of x.
+        skips: list[Tensor] = []
+        features: Tensor = self.down[0](image)
+        for stride in self.down[1:]:
+            features = F.leaky_relu(features, LEAK, inplace=True)
+            skips.append(features)
+            features = stride(features)
+        features = F.relu(features, inplace=True)
+        for stride in self.up:
+            features = F.relu(torch.cat([skips.pop(), stride(features)], dim=1), inplace=True)
+        return torch.tanh(self.head(features))

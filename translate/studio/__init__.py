@@ -1,0 +1,26 @@
+"""The studio: a web page on which anyone can translate pictures.
+
+`launch` opens it; `build` makes the page for hosts that launch it themselves. Each tab is a module with
+a `TITLE` and a `build(page, runs)` that lays it out; `app.TABS` lists them in the order of the page.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from translate.studio.app import build, launch
+
+__all__ = ["build", "launch"]
+
+# Read when Gradio is imported, so it is said here, ahead of every module of this package that imports it.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+def __getattr__(name: str) -> Any:
+    """Import Gradio when the studio is opened, not when the command line asks for its options."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("translate.studio.app"), name)

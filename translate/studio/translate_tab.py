@@ -1,0 +1,198 @@
+"""The Translate tab: choose what to make, add a picture, and see it translated; nothing has to be pressed."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import gradio as gr
+
+from translate.errors import UserError
+from translate.studio import cards, library
+
+if TYPE_CHECKING:
+    from translate.checkpoints.zoo import Entry
+
+TITLE = "Translate"
+
+CHOOSE = "element.addEventListener('change', event => trigger('select', {name: event.target.value}))"
+TRY = """element.addEventListener('click', event => {
+  const button = event.target.closest('[data-example]');
+  if (button) trigger('select', {number: Number(button.dataset.example)});
+})"""
+# A picture in the clipboard may be pasted anywhere on the page, as if it had been dropped onto the photo.
+PASTE = """document.addEventListener('paste', event => {
+  const file = [...event.clipboardData.files].find(file => file.type.startsWith('image/'));
+  const input = document.querySelector('#photo input[type=file]');
+  if (!file || !input) return;
+  const files = new DataTransfer();
+  files.items.add(file);
+  input.files = files.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+})"""
+# What the browser cannot show, such as TIFF, may be translated all the same: no sign of breakage in the photo's place.
+PREVIEW = """document.addEventListener('error', event => {
+  if (event.target.matches('#photo img') && !event.target.src.startsWith('data:')) event.target.src = '%s';
+}, true)"""
+# On a phone the result lies below the photo.
+SHOW_RESULT = """() => setTimeout(() => {
+  const result = document.querySelector('#result, .empty.problem');
+  if (window.innerWidth < 768) result?.scrollIntoView({behavior: 'smooth', block: 'center'});
+}, 100)"""
+
+
+def build(page: gr.Blocks, runs: Path) -> None:
+    """Lay out the tab and wire it up, inside `page`. `runs` is the folder of one's own training runs."""
+    chosen = gr.State("")
+    shown = gr.State(None)  # what the result on the page was made from
+    welcome = gr.HTML(visible=False)
+    with gr.Column(elem_id="workshop", visible=True) as workshop:
+        choice = gr.HTML(
+            cards.WAITING, js_on_load="\n".join((CHOOSE, PASTE, PREVIEW % cards.NO_PREVIEW)), apply_default_css=False
+        )
+        about = gr.HTML(visible=False, apply_default_css=False)
+        with gr.Row(elem_id="bench"):
+            with gr.Column(scale=2, min_width=300):
+                direction = gr.Radio([], show_label=False, container=False, visible=False, elem_id="direction")
+                photo = gr.Image(
+                    type="filepath",
+                    sources=["upload", "clipboard", "webcam"],
+                    show_label=False,
+                    height=460,
+                    buttons=[],
+                    elem_id="photo",
+                    placeholder="# Add a picture\nDrop it, paste it, or click to choose one",
+                    webcam_options=gr.WebcamOptions(mirror=False),
+                )
+                examples = gr.HTML(js_on_load=TRY, visible=False, apply_default_css=False)
+            with gr.Column(scale=3, min_width=300):
+                hint = gr.HTML(apply_default_css=False)
+                result = gr.ImageSlider(
+                    show_label=False,
+                    interactive=False,
+                    visible=False,
+                    buttons=["fullscreen"],
+                    max_height=460,
+                    elem_id="result",
+                )
+                with gr.Row(elem_id="outcome", visible=False) as outcome:
+                    note = gr.HTML(apply_default_css=False)
+                    keep = gr.DownloadButton("Download", variant="primary", size="md", elem_id="keep")
+
+    def offer(entry: Entry) -> dict[Any, Any]:
+        """The parts of the page that depend on the checkpoint."""
+        config = entry.config
+        words, pictures = cards.about(config), cards.examples(entry.folder, config.examples)
+        directions = [(" → ".join(config.ends(each)), each) for each in config.generators]
+        return {
+            about: gr.update(value=words, visible=bool(words)),
+            direction: gr.update(choices=directions, value=directions[0][1], visible=len(directions) > 1),
+            examples: gr.update(value=pictures, visible=bool(pictures)),
+        }
+
+    def refresh() -> dict[Any, Any]:
+        """On every load of the page, so that runs which appeared meanwhile are there."""
+        found = library.checkpoints(runs)
+        if not found:
+            return {welcome: gr.update(value=cards.WELCOME, visible=True), workshop: gr.update(visible=False)}
+        name, entry = next(iter(found.items()))
+        return {
+            welcome: gr.update(visible=False),
+            workshop: gr.update(visible=True),
+            choice: cards.gallery(found, name),
+            chosen: name,
+            hint: cards.hint(*entry.config.ends(library.fitting_direction(entry.config, None))),
+            **offer(entry),
+        }
+
+    def choose(event: gr.EventData) -> dict[Any, Any]:
+        try:
+            return {chosen: event.name, **offer(library.checkpoint(event.name, runs))}
+        except Exception as error:
+            warn(error)
+            return {chosen: gr.skip()}
+
+    def show(upload: dict[str, Any] | None, name: str, wish: str | None, now: list[str] | None) -> dict[Any, Any]:
+        """Translate the photo, or say in its place why not."""
+        try:
+            entry = library.checkpoint(name, runs)
+            way = library.fitting_direction(entry.config, wish)
+            if upload is None:
+                return cleared(cards.hint(*entry.config.ends(way)))
+            wanted = [upload["path"], str(entry.folder), way]
+            if wanted == now:  # Gradio tells of a photo that replaces another one twice
+                return {shown: gr.skip()}
+            made = library.translate_photo(*uploaded(upload), entry, way, new_folder())
+        except Exception as error:
+            return cleared(cards.problem(library.sentence(error)))
+        return {
+            hint: gr.update(visible=False),
+            result: gr.update(value=(str(made.before), str(made.after)), visible=True),
+            outcome: gr.update(visible=True),
+            note: f'<p class="note">Done in {library.in_words(made.seconds)} · {made.width} × {made.height} pixels</p>',
+            keep: gr.update(value=str(made.picture)),
+            shown: wanted,
+        }
+
+    def cleared(instead: str) -> dict[Any, Any]:
+        return {
+            hint: gr.update(value=instead, visible=True),
+            result: gr.update(value=None, visible=False),
+            outcome: gr.update(visible=False),
+            note: "",
+            keep: gr.update(value=None),
+            shown: None,
+        }
+
+    def new_folder() -> Path:
+        """Inside Gradio's cache: served under a name that nobody can guess, and deleted after a while."""
+        return Path(photo.GRADIO_CACHE) / uuid4().hex
+
+    def put_in(name: str, event: gr.EventData) -> Any:
+        """An example's picture as the photo; a copy of it, as checkpoint folders are not served."""
+        try:
+            entry = library.checkpoint(name, runs)
+            path = cards.example(entry.folder, entry.config.examples[int(event.number)])
+            if path is None:
+                raise UserError("This example is no longer there; load the page again.")
+            return gr.processing_utils.save_file_to_cache(path, photo.GRADIO_CACHE)
+        except Exception as error:
+            warn(error)
+            return gr.skip()
+
+    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    offered = [about, direction, examples]
+    page.load(refresh, None, [welcome, workshop, choice, chosen, hint, *offered], queue=False, **hidden)
+    choice.select(choose, None, [chosen, *offered], **hidden)  # in the queue, or `chosen` would not tell of its change
+    examples.select(put_in, chosen, photo, queue=False, **hidden)
+    # One listener for all three, so that of many quick changes only the last one has to be translated.
+    # Gradio would try to open the upload itself and fail in its own words: preprocess=False leaves that to us.
+    gr.on(
+        [photo.change, chosen.change, direction.input],
+        show,
+        [photo, chosen, direction, shown],
+        [hint, result, outcome, note, keep, shown],
+        preprocess=False,
+        trigger_mode="always_last",
+        show_progress="full",
+        show_progress_on=[hint, result],
+        api_visibility="private",
+        **TRANSLATING,
+    ).success(None, js=SHOW_RESULT)
+
+
+def warn(error: Exception) -> None:
+    """Show a sentence in a corner of the page, which takes HTML."""
+    gr.Warning(escape(library.sentence(error), quote=False), title="")
+
+
+TRANSLATING: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "translate"}
+"""For every event that runs a network: one at a time, the others wait in the queue."""
+
+
+def uploaded(upload: dict[str, Any]) -> tuple[Path, str]:
+    """Path of an upload, and the name its owner gave it."""
+    path = Path(upload["path"])
+    return path, Path(upload.get("orig_name") or path).name

@@ -1,0 +1,357 @@
+"""The training run, to be read from top to bottom: data in, steps, history, samples, checkpoints, state."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import math
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
+from torch import Tensor
+
+from translate._version import __version__
+from translate.checkpoints.format import save_checkpoint
+from translate.config import CheckpointConfig, Pix2PixConfig, Provenance, TrainConfig
+from translate.data.loading import make_dataset, make_loader, steps_per_epoch
+from translate.devices import DTYPES, choose_device, choose_precision, describe
+from translate.errors import UserError
+from translate.tracking.history import History
+from translate.tracking.weights_and_biases import Tracker
+from translate.training.progress import TrainingProgress
+from translate.training.samples import write_sheet
+from translate.training.schedule import Schedule
+from translate.training.signals import Stopped, StopSignals
+from translate.training.state import State, load_newest_state, save_state
+from translate.training.step import TrainingStep
+
+DEFAULT_EPOCHS = 200
+COMPILE_PAYS_FROM = {"cpu": 2000, "cuda": 1000}
+"""Steps from which torch.compile's one or two minutes are won back; it is not used on other devices."""
+AGREE_EVERY = 10
+"""Several processes ask one another this often, in steps, whether one was told to stop."""
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, resume: bool = False) -> Path:
+    """Train a model and leave a run folder: config.yaml, history.jsonl, samples/, checkpoints/, state/.
+
+    Args:
+        config: all settings; `run.dir` names the folder.
+        resume: go on from the folder's newest whole state, exactly: on the CPU every later loss is bit for bit that of
+            a run that was never stopped. Starts from the beginning where the folder has no state yet.
+    Returns:
+        the run folder.
+    Raises:
+        UserError: settings, data or state that cannot be used; a loss that is no longer a number.
+        Stopped: SIGINT or SIGTERM came; the state is saved.
+    """
+    return Run(config, resume).fit()
+
+
+class Run:
+    """A training run. With several processes each makes one; the main one writes."""
+
+    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+        self.config = config
+        self.folder = config.run.dir
+        self.processes = PartialState(cpu=config.run.device == "cpu")
+        self.main = self.processes.is_main_process
+        state = self._open_folder(resume)
+
+        # Choices that decide the last bits of every loss: a resumed run keeps those it began with.
+        distributed = self.processes.num_processes > 1
+        self.device = self.processes.device if distributed else choose_device(config.run.device)
+        self.choices = self._choose(state)
+
+        # The data.
+        self.dataset = self._dataset(training=True)
+        self.epoch_steps = steps_per_epoch(self.dataset, config.optim.batch_size, self.processes.num_processes)
+        self.total_steps = config.run.steps or (config.run.epochs or DEFAULT_EPOCHS) * self.epoch_steps
+
+        # What is trained.
+        dtype, layout = DTYPES[self.choices["precision"]], getattr(torch, self.choices["layout"])
+        self.train_step = TrainingStep(config, self.device, dtype, layout)
+        self.schedule = Schedule(config.optim, self.total_steps, self.epoch_steps)
+        self.step = 0
+        self.seconds = 0.0
+        self.tracker_id: str | None = None
+        if state is not None:
+            self._restore(state)
+        if self.choices.setdefault("compile", self._compile_pays()):
+            self.train_step.compile()
+
+    # ---------------------------------------------------------------------------------------------------- preparations
+
+    def _open_folder(self, resume: bool) -> State | None:
+        if resume:
+            return load_newest_state(self.folder / "state")
+        if any((self.folder / name).exists() for name in ("history.jsonl", "state")):
+            raise UserError(
+                f"{self.folder} already holds a run. Continue it with --resume, or choose another --run.dir."
+            )
+        return None
+
+    def _choose(self, state: State | None) -> dict[str, Any]:
+        run = self.config.run
+        before = state.info["choices"] if state and state.info["choices"]["device"] == self.device.type else {}
+        precision = str(choose_precision(run.precision, self.device)).removeprefix("torch.")
+        layout = "channels_last" if self.device.type in ("cpu", "cuda") else "contiguous_format"
+        choices: dict[str, Any] = {"device": self.device.type}
+        choices["precision"] = before.get("precision", precision) if run.precision == "auto" else precision
+        if run.layout != "auto":
+            layout = {"contiguous": "contiguous_format"}.get(run.layout, run.layout)
+        choices["layout"] = before.get("layout", layout) if run.layout == "auto" else layout
+        if run.compile != "auto":
+            choices["compile"] = run.compile == "on"
+        elif "compile" in before:
+            choices["compile"] = before["compile"]
+        return choices
+
+    def _compile_pays(self) -> bool:
+        has_compiler = self.device.type == "cuda" or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+        return has_compiler and self.total_steps >= COMPILE_PAYS_FROM.get(self.device.type, math.inf)
+
+    def _dataset(self, training: bool) -> Any:
+        generator = self.config.model.generator
+        return make_dataset(
+            self.config.data,
+            channels=(generator.in_channels, generator.out_channels),
+            paired=isinstance(self.config.model, Pix2PixConfig),
+            seed=self.config.run.seed,
+            training=training,
+            multiple=generator.multiple,
+        )
+
+    # ------------------------------------------------------------------------------------------------------------- run
+
+    def fit(self) -> Path:
+        """Train to the last step."""
+        config, batch_size = self.config, self.config.optim.batch_size
+        if self.main:
+            for name in ("samples", "checkpoints", "state"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            config.save(self.folder / "config.yaml")
+        history = History(self.folder / "history.jsonl")
+        if self.main:
+            history.truncate(self.step)
+        tracker = Tracker(config, self.folder, self.tracker_id) if self.main else None
+        self.tracker_id = tracker.run_id if tracker else None
+        sheet = self._sheet_batches() if self.main else []
+        loader = make_loader(
+            self.dataset,
+            batch_size=batch_size,
+            seed=config.run.seed,
+            first_step=self.step,
+            process=self.processes.process_index,
+            processes=self.processes.num_processes,
+            workers=config.data.workers,
+            serial=config.data.serial,
+        )
+        saved_step, logged_step = self.step, self.step
+        begun = logged = time.perf_counter()
+        seconds_before, waited, skipped = self.seconds, 0.0, 0
+        with TrainingProgress(self.step, self.total_steps, shown=self.main) as progress, StopSignals() as signals:
+            progress.say(self._headline())
+            batches = iter(loader)
+            try:
+                while self.step < self.total_steps:
+                    # One batch, one step.
+                    asked = time.perf_counter()
+                    batch = next(batches)
+                    waited += time.perf_counter() - asked
+                    lr_factor = self.schedule.factor(self.step)
+                    losses = self.train_step(batch, self.step, lr_factor)
+                    self.step += 1
+                    last = self.step == self.total_steps
+                    progress.advance(self.step)
+                    for problem in batch["skipped"]:
+                        skipped += 1
+                        progress.say(f"Skipped {problem} ({skipped} unreadable so far).")
+                    if config.optim.schedule == "plateau":
+                        self.schedule.observe(self.step, self._read(losses)["G_total"])
+
+                    # What is written now and then.
+                    if self.step % config.run.log_every == 0 or last:
+                        values = self._read(losses)
+                        now = time.perf_counter()
+                        self.seconds = seconds_before + now - begun
+                        step_seconds = (now - logged) / (self.step - logged_step)
+                        row = {"step": self.step, "epoch": round(self.step / self.epoch_steps, 4)} | values
+                        row |= self._measurements(step_seconds, waited / (self.step - logged_step))
+                        row["lr"] = config.optim.lr * lr_factor
+                        logged, logged_step, waited = now, self.step, 0.0
+                        if self.main:
+                            history.append(row)
+                        if tracker:
+                            tracker.log({name: value for name, value in row.items() if name != "step"}, self.step)
+                        left = step_seconds * (self.total_steps - self.step)
+                        progress.report(self.step, values, row["images_per_second"], left)
+                    if sheet and (self.step % config.run.sample_every == 0 or last):
+                        self._write_sheet(sheet, tracker)
+                    stop = signals.agreed(self.device) if self._may_ask() else 0
+                    if self.step % config.run.save_every == 0 or last or stop:
+                        self.seconds = seconds_before + time.perf_counter() - begun
+                        self._save(losses)
+                        saved_step = self.step
+                    if stop:
+                        progress.say(f"Stopped and saved at step {self.step}; go on with --resume.")
+                        raise Stopped(stop)
+            except BaseException as error:
+                if tracker:
+                    tracker.finish(exit_code=getattr(error, "code", 1))
+                raise
+            if tracker:
+                tracker.finish()
+            progress.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {saved_step}.")
+        return self.folder
+
+    def _may_ask(self) -> bool:
+        return self.processes.num_processes == 1 or self.step % AGREE_EVERY == 0
+
+    def _headline(self) -> str:
+        parameters = sum(
+            weight.numel() for network in self.train_step.model.generators.values() for weight in network.parameters()
+        )
+        parts = [
+            f"{self.config.model.name}, generators of {parameters / 1e6:.1f} M parameters",
+            f"{len(self.dataset)} images an epoch, {self.total_steps} steps",
+            describe(self.device) + (f" × {self.processes.num_processes}" if self.processes.num_processes > 1 else ""),
+            f"{self.choices['precision']}, {self.choices['layout'].removesuffix('_format')}",
+            "compiled" if self.choices["compile"] else "not compiled",
+        ]
+        return ("Resuming at step " + str(self.step) + ": " if self.step else "Training ") + "; ".join(parts) + "."
+
+    def _read(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """The losses as numbers, averaged over all processes. Raises UserError where one is not finite."""
+        values = reduce(torch.stack(list(losses.values())), "mean").tolist()
+        named = dict(zip(losses, values, strict=True))
+        broken = [name for name, value in named.items() if not math.isfinite(value)]
+        if broken:
+            raise UserError(
+                f"The loss {broken[0]} is no longer a number at step {self.step}; the last good state is kept in "
+                f"{self.folder / 'state'}. Try a lower --optim.lr or --run.precision float32."
+            )
+        return named
+
+    def _measurements(self, step_seconds: float, data_seconds: float) -> dict[str, float]:
+        images = self.config.optim.batch_size * self.processes.num_processes
+        if self.device.type == "cuda":
+            memory = float(torch.cuda.max_memory_allocated(self.device))
+        else:
+            memory = float(psutil.Process().memory_info().rss)
+        return {
+            "images_per_second": images / step_seconds,
+            "step_seconds": step_seconds,
+            "data_seconds": data_seconds,
+            "elapsed_seconds": self.seconds,
+            "memory_gb": memory / 1e9,
+        }
+
+    # -------------------------------------------------------------------------------------------------- what is written
+
+    def _sheet_batches(self) -> list[dict[str, Tensor]]:
+        dataset = self._dataset(training=False)
+        count = min(self.config.run.samples, len(dataset))
+        samples = [dataset[(0, index * len(dataset) // count)] for index in range(count)]
+        return [{name: sample[name][None].to(self.device) for name in ("A", "B")} for sample in samples]
+
+    def _write_sheet(self, batches: list[dict[str, Tensor]], tracker: Tracker | None) -> None:
+        path = self.folder / "samples" / f"step-{self.step:08d}.png"
+        step = self.train_step
+        write_sheet(path, type(step.model), step.ema.generators, batches, self._statistics() == "image")
+        if tracker:
+            tracker.log_samples(path, self.step)
+
+    def _statistics(self) -> str:
+        """Batch norm that only ever saw one image at a time is used that way (Isola et al. 2017, section 3.3)."""
+        alone = self.config.optim.batch_size * self.processes.num_processes == 1
+        return "image" if alone and self.config.model.generator.norm in ("batch", "sync_batch") else "running"
+
+    def _save(self, losses: dict[str, Tensor]) -> None:
+        self._read(losses)  # a state with weights that are no numbers must not replace a good one
+        if not self.main:
+            return
+        info = {
+            "choices": self.choices,
+            "schedule": self.schedule.state_dict(),
+            "seconds": self.seconds,
+            "tracker_id": self.tracker_id,
+            "config": self.config.dump(),
+        }
+        save_state(self.folder / "state", State(self.step, self.train_step.state_dict(), info))
+        checkpoints = self.folder / "checkpoints"
+        save_checkpoint(
+            checkpoints / f"step-{self.step:08d}", self._checkpoint_config(), dict(self.train_step.ema.generators)
+        )
+        for old in sorted(checkpoints.glob("step-*"))[: -self.config.run.keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _restore(self, state: State) -> None:
+        self.train_step.load_state_dict(state.tensors)
+        self.schedule.load_state_dict(state.info["schedule"])
+        self.step = state.step
+        self.seconds = state.info["seconds"]
+        self.tracker_id = state.info["tracker_id"]
+        before, now = _flat(state.info["config"]), _flat(self.config.dump())
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name) and self.main:
+                log.warning("Resuming with %s changed from %s to %s.", name, before.get(name), now.get(name))
+
+    def _checkpoint_config(self) -> CheckpointConfig:
+        config, model = self.config, self.config.model
+        domains = (config.data.domain_A, config.data.domain_B)
+        first, second = domains if config.data.direction == "a2b" else domains[::-1]
+        back = model.generator.model_copy(
+            update={"in_channels": model.generator.out_channels, "out_channels": model.generator.in_channels}
+        )
+        architectures = {"a2b": model.generator, "b2a": back}
+        provenance = Provenance(
+            dataset=config.dataset or config.data.root.name,
+            license=config.license,
+            model=model.name,
+            steps=self.step,
+            epochs=round(self.step / self.epoch_steps, 3),
+            batch_size=config.optim.batch_size * self.processes.num_processes,
+            seed=config.run.seed,
+            seconds=round(self.seconds, 1),
+            machine=describe(self.device),
+            commit=_commit(),
+            version=__version__,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        return CheckpointConfig(
+            name=config.name,
+            title=config.title,
+            limits=config.limits,
+            domains={"a": first, "b": second},
+            generators={direction: architectures[direction] for direction in self.train_step.model.generators},
+            image_size=config.data.crop_size,
+            statistics=self._statistics(),
+            provenance=provenance,
+        )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _commit() -> str:
+    """The commit of the checkout this package lies in; empty where it is not one."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip()
