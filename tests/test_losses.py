@@ -17,7 +17,7 @@ FAKE = torch.tensor([[[[-2.0, 0.7], [0.1, 1.2]]]])
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def expected(objective: str, x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

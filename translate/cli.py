@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -33,11 +34,11 @@ DOTTED = {"allow_extra_args": True, "ignore_unknown_options": True}
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of training runs.")]
 
 
-def main() -> None:
-    """Run the command line; a user's mistake is a sentence on stderr and exit code 2."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line on `words`, or on the process's own; a user's mistake is a sentence and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        app()
+        app(words)
     except UserError as error:
         Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(2)
@@ -244,8 +245,12 @@ def export(
     from translate.checkpoints.reference import export_reference
     from translate.checkpoints.zoo import resolve
 
-    for path in export_reference(resolve(checkpoint), out):
-        console.print(f"Wrote {path}")
+    with warnings.catch_warnings(record=True) as notes:
+        paths = export_reference(resolve(checkpoint), out)
+    for note in notes:
+        console.print(f"Note: {note.message}", highlight=False, soft_wrap=True)
+    for path in paths:
+        console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
 
 
 class Download:

@@ -74,7 +74,8 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
     """
     between = torch.lerp(fake.detach().to(real.dtype), real, mix).requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-    return (gradient.flatten(1).float().norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (gradient.flatten(1).float().norm(dim=1) - 1).square().mean()
+    return penalty
 
 
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
@@ -109,6 +110,8 @@ class PerceptualLoss(nn.Module):
     """
 
     LAYERS = (3, 8, 15, 22)
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()

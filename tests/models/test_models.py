@@ -97,7 +97,9 @@ def test_discriminators_send_no_gradient_into_generators() -> None:
         total, _ = model.discriminator_losses(model(batch()))
         total.backward()
         assert all(weight.grad is None for network in model.generators.values() for weight in network.parameters())
-        assert all(weight.grad is not None for network in model.discriminators.values() for weight in network.parameters())
+        assert all(
+            weight.grad is not None for network in model.discriminators.values() for weight in network.parameters()
+        )
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
@@ -124,7 +126,7 @@ def test_merged_passes_give_the_same_losses_and_gradients(name: str, norm: str) 
         torch.manual_seed(0)
         model = build_model(config, merge=merge).double()
         images = model({key: image.double() for key, image in batch().items()})
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for total, parts in (model.generator_losses(images), model.discriminator_losses(images)):
             losses |= parts
             total.backward()

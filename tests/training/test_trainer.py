@@ -22,6 +22,7 @@ from translate.checkpoints.format import load_generator, read_config
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history
+from translate.training.step import TrainingStep
 from translate.training.trainer import train
 
 LOSSES = {
@@ -86,9 +87,7 @@ def test_stopped_and_resumed_is_the_run_never_stopped(
         pass
 
     # The state of step `stopped_after` is on disk and the next step is under way when the process goes away.
-    import translate.training.trainer as trainer
-
-    original = trainer.TrainingStep.__call__
+    original = TrainingStep.__call__
 
     def die(self: Any, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
         if step == stopped_after + 1:
@@ -96,7 +95,7 @@ def test_stopped_and_resumed_is_the_run_never_stopped(
         return original(self, batch, step, lr_factor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.TrainingStep, "__call__", die)
+        patch.setattr(TrainingStep, "__call__", die)
         with pytest.raises(Interrupted):
             train(TrainConfig.build(tree))
     train(TrainConfig.build(tree), resume=True)

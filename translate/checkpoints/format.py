@@ -28,7 +28,7 @@ from torch import nn
 
 from translate.checkpoints.architecture import empty_generator
 from translate.checkpoints.card import model_card
-from translate.config import FORMAT_VERSION, CheckpointConfig, explain
+from translate.config import FORMAT_VERSION, CheckpointConfig, Direction, explain
 from translate.errors import UserError
 from translate.networks.blocks import use_image_statistics
 
@@ -46,7 +46,10 @@ def weights_file(folder: Path, direction: str) -> Path:
 
 
 def save_checkpoint(
-    folder: Path, config: CheckpointConfig, generators: Mapping[str, nn.Module], dtype: torch.dtype = torch.float32
+    folder: Path,
+    config: CheckpointConfig,
+    generators: Mapping[str, nn.Module] | Mapping[Direction, nn.Module],
+    dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Write a checkpoint folder; either the whole new one is there afterwards or the old one still is.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,10 @@ def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         if len(pairs) != 1:
             raise UserError(f"{len(pairs)} images cannot all become {out}; give a folder as the output.")
         pairs = [(pairs[0][0], out)]
+    targets = Counter(target for _, target in pairs)
     for source, target in pairs:
+        if targets[target] > 1:
+            raise UserError(f"{targets[target]} inputs would become {target}; translate them one folder at a time.")
         if target.exists() and target.samefile(source):
             raise UserError(f"The translation of {source} would overwrite it; choose another output.")
     return pairs

@@ -1,4 +1,4 @@
-"""Weights & Biases. Training never fails because it is away; nothing is sent unless the user is logged in or says so."""
+"""Weights & Biases: training never fails because it is away, and nothing is sent without a login or the user's word."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from translate.config import TrainConfig
 from translate.errors import UserError
 
+Mode = Literal["online", "offline", "disabled"]
 log = logging.getLogger(__name__)
 
 
-def choose_mode(wish: str) -> str:
+def choose_mode(wish: str) -> Mode:
     """online, offline or disabled. `auto` heeds WANDB_MODE, then is online where an account is logged in, else offline.
 
     Raises UserError where a mode that needs wandb was asked for and the package is missing.
     """
     if wish == "disabled":
-        return wish
+        return "disabled"
     if importlib.util.find_spec("wandb") is None:
         if wish == "auto":
             return "disabled"
         raise UserError(f"--tracking.mode {wish} needs Weights & Biases: pip install 'translate-images[track]'.")
     if wish != "auto":
-        return wish
+        return cast(Mode, wish)
     if os.environ.get("WANDB_MODE") in ("online", "offline", "disabled"):
-        return os.environ["WANDB_MODE"]
+        return cast(Mode, os.environ["WANDB_MODE"])
     import wandb
 
     return "online" if wandb.api.api_key else "offline"

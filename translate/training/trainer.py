@@ -290,7 +290,7 @@ class Run:
         save_state(self.folder / "state", State(self.step, self.train_step.state_dict(), info))
         checkpoints = self.folder / "checkpoints"
         save_checkpoint(
-            checkpoints / f"step-{self.step:08d}", self._checkpoint_config(), dict(self.train_step.ema.generators)
+            checkpoints / f"step-{self.step:08d}", self._checkpoint_config(), self.train_step.ema.generators
         )
         for old in sorted(checkpoints.glob("step-*"))[: -self.config.run.keep]:
             shutil.rmtree(old, ignore_errors=True)
