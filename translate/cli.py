@@ -1,4 +1,4 @@
-"""The command line: `translate train | run | inspect | models | import | export | pull | settings | studio`."""
+"""The command line: `translate train | run | inspect | models | datasets | import | export | pull | …`."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def export(
 
 
 class Download:
-    """A progress bar for one download: call it with the bytes done and in all."""
+    """A progress bar for one download: call it with the bytes done and in all (none where the server does not say)."""
 
     def __init__(self, name: str) -> None:
         columns = (TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -265,18 +265,35 @@ class Download:
         self.bar.update(self.task, completed=done, total=total)
 
 
+@app.command()
+def datasets() -> None:
+    """List the public data sets that have a card and a preset."""
+    from translate.catalogue import dataset_cards
+
+    table = Table("Name", "A → B", "Model", "Images", "Licence", box=None, pad_edge=False)
+    for card in dataset_cards():
+        domains = (card.domain_A, card.domain_B) if card.direction == "a2b" else (card.domain_B, card.domain_A)
+        counts = list(card.splits.values())
+        images = "?" if None in counts else str(sum(count or 0 for count in counts))
+        table.add_row(card.name, " → ".join(domains), card.model, images, card.license)
+    console.print(table)
+
+
 @pull.command("dataset")
 def pull_dataset(
     name: Annotated[str, typer.Argument(help="Name of a data set, e.g. facades.")],
     into: Annotated[Path | None, typer.Option(help="Folder for it; datasets/NAME/data where not given.")] = None,
 ) -> None:
     """Download a public data set."""
+    from translate.catalogue import dataset_card, preset
     from translate.catalogue import pull_dataset as download
 
     shown = Download(name)
     with shown.bar:
         folder = download(name, into=into, progress=shown)
-    console.print(f"{name} is in {folder}; train on it with: translate train datasets/{name}/train.yaml")
+    root = f" --data.root {folder}" if into else ""
+    console.print(f"{name} is in {folder}. {dataset_card(name).license_note}", highlight=False)
+    console.print(f"Train on it: translate train {preset(name)}{root}", highlight=False, soft_wrap=True)
 
 
 @pull.command("model")

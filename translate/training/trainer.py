@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import math
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,15 @@ from accelerate import PartialState
 from accelerate.utils import reduce
 from torch import Tensor
 
-from translate._version import __version__
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig, Pix2PixConfig, Provenance, TrainConfig
+from translate.config import Pix2PixConfig, TrainConfig
 from translate.data.loading import make_dataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, choose_precision, describe
 from translate.errors import UserError
 from translate.tracking.history import History
 from translate.tracking.weights_and_biases import Tracker
 from translate.training.progress import TrainingProgress
+from translate.training.provenance import changed_settings, describe_checkpoint, statistics
 from translate.training.samples import write_sheet
 from translate.training.schedule import Schedule
 from translate.training.signals import Stopped, StopSignals
@@ -69,6 +67,7 @@ class Run:
 
         # Choices that decide the last bits of every loss: a resumed run keeps those it began with.
         distributed = self.processes.num_processes > 1
+        self.global_batch = config.optim.batch_size * self.processes.num_processes
         self.device = self.processes.device if distributed else choose_device(config.run.device)
         self.choices = self._choose(state)
 
@@ -243,13 +242,12 @@ class Run:
         return named
 
     def _measurements(self, step_seconds: float, data_seconds: float) -> dict[str, float]:
-        images = self.config.optim.batch_size * self.processes.num_processes
         if self.device.type == "cuda":
             memory = float(torch.cuda.max_memory_allocated(self.device))
         else:
             memory = float(psutil.Process().memory_info().rss)
         return {
-            "images_per_second": images / step_seconds,
+            "images_per_second": self.global_batch / step_seconds,
             "step_seconds": step_seconds,
             "data_seconds": data_seconds,
             "elapsed_seconds": self.seconds,
@@ -267,14 +265,11 @@ class Run:
     def _write_sheet(self, batches: list[dict[str, Tensor]], tracker: Tracker | None) -> None:
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
         step = self.train_step
-        write_sheet(path, type(step.model), step.ema.generators, batches, self._statistics() == "image")
+        write_sheet(
+            path, type(step.model), step.ema.generators, batches, statistics(self.config, self.global_batch) == "image"
+        )
         if tracker:
             tracker.log_samples(path, self.step)
-
-    def _statistics(self) -> str:
-        """Batch norm that only ever saw one image at a time is used that way (Isola et al. 2017, section 3.3)."""
-        alone = self.config.optim.batch_size * self.processes.num_processes == 1
-        return "image" if alone and self.config.model.generator.norm in ("batch", "sync_batch") else "running"
 
     def _save(self, losses: dict[str, Tensor]) -> None:
         self._read(losses)  # a state with weights that are no numbers must not replace a good one
@@ -288,10 +283,12 @@ class Run:
             "config": self.config.dump(),
         }
         save_state(self.folder / "state", State(self.step, self.train_step.state_dict(), info))
-        checkpoints = self.folder / "checkpoints"
-        save_checkpoint(
-            checkpoints / f"step-{self.step:08d}", self._checkpoint_config(), self.train_step.ema.generators
+        epochs = self.step / self.epoch_steps
+        about = describe_checkpoint(
+            self.config, self.step, epochs, self.global_batch, self.seconds, describe(self.device)
         )
+        checkpoints = self.folder / "checkpoints"
+        save_checkpoint(checkpoints / f"step-{self.step:08d}", about, self.train_step.ema.generators)
         for old in sorted(checkpoints.glob("step-*"))[: -self.config.run.keep]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -301,57 +298,6 @@ class Run:
         self.step = state.step
         self.seconds = state.info["seconds"]
         self.tracker_id = state.info["tracker_id"]
-        before, now = _flat(state.info["config"]), _flat(self.config.dump())
-        for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name) and self.main:
-                log.warning("Resuming with %s changed from %s to %s.", name, before.get(name), now.get(name))
-
-    def _checkpoint_config(self) -> CheckpointConfig:
-        config, model = self.config, self.config.model
-        domains = (config.data.domain_A, config.data.domain_B)
-        first, second = domains if config.data.direction == "a2b" else domains[::-1]
-        back = model.generator.model_copy(
-            update={"in_channels": model.generator.out_channels, "out_channels": model.generator.in_channels}
-        )
-        architectures = {"a2b": model.generator, "b2a": back}
-        provenance = Provenance(
-            dataset=config.dataset or config.data.root.name,
-            license=config.license,
-            model=model.name,
-            steps=self.step,
-            epochs=round(self.step / self.epoch_steps, 3),
-            batch_size=config.optim.batch_size * self.processes.num_processes,
-            seed=config.run.seed,
-            seconds=round(self.seconds, 1),
-            machine=describe(self.device),
-            commit=_commit(),
-            version=__version__,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        )
-        return CheckpointConfig(
-            name=config.name,
-            title=config.title,
-            limits=config.limits,
-            domains={"a": first, "b": second},
-            generators={direction: architectures[direction] for direction in self.train_step.model.generators},
-            image_size=config.data.crop_size,
-            statistics=self._statistics(),
-            provenance=provenance,
-        )
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
-
-
-def _commit() -> str:
-    """The commit of the checkout this package lies in; empty where it is not one."""
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return found.stdout.strip()
+        if self.main:
+            for name, before, now in changed_settings(state.info["config"], self.config.dump()):
+                log.warning("Resuming with %s changed from %s to %s.", name, before, now)
