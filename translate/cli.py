@@ -58,16 +58,25 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command(context_settings=DOTTED)
 def train(
     context: typer.Context,
-    config: Annotated[Path, typer.Argument(help="A preset such as datasets/facades/train.yaml, or a run's folder.")],
+    config: Annotated[str, typer.Argument(help="pix2pix, cyclegan, a data set's name, a YAML file or a run's folder.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest state, exactly.")] = False,
 ) -> None:
     """Train a model. Any setting can follow: --data.root FOLDER --run.epochs 20 (all: `translate settings`)."""
+    from translate.catalogue import preset
     from translate.config import TrainConfig
     from translate.training.signals import Stopped
     from translate.training.trainer import train as run_training
 
-    file = config / "config.yaml" if config.is_dir() else config
-    settings = TrainConfig.load(file, parse_overrides(context.args))
+    overrides = parse_overrides(context.args)
+    path = Path(config)
+    if config in ("pix2pix", "cyclegan"):
+        settings = TrainConfig.build({"model": {"name": config}}, overrides)
+    elif path.is_dir():
+        settings = TrainConfig.load(path / "config.yaml", overrides)
+    elif path.suffix:
+        settings = TrainConfig.load(path, overrides)
+    else:
+        settings = TrainConfig.load(preset(config), overrides)
     try:
         run_training(settings, resume=resume)
     except Stopped as stopped:
@@ -135,7 +144,9 @@ def inspect(
     """Report on a folder before training: counts, sizes, unreadable files, duplicates, leaks, mismatched pairs."""
     from translate.data.report import inspect_folder, render
 
-    report = inspect_folder(folder)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Looking at the images", total=None)
+        report = inspect_folder(folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
     if json:
         console.print_json(data=report.as_dict())
     else:

@@ -170,14 +170,14 @@ class DataConfig(Settings):
     load_size: int = Field(286, ge=1, description="pixels that images are scaled to before cropping")
     crop_size: int = Field(256, ge=1, description="pixels of the square that is cropped")
     flip: bool = Field(True, description="mirror half of the images (both of a pair)")
-    augment: list[dict[str, Any]] = Field(
+    augment: list[dict[str, Any] | str] = Field(
         default_factory=list,
         description="Albumentations transforms for A and B with the same geometry: - Rotate: {limit: 5}",
     )
-    augment_A: list[dict[str, Any]] = Field(
+    augment_A: list[dict[str, Any] | str] = Field(
         default_factory=list, description="further transforms for A alone (pixels only)"
     )
-    augment_B: list[dict[str, Any]] = Field(
+    augment_B: list[dict[str, Any] | str] = Field(
         default_factory=list, description="further transforms for B alone (pixels only)"
     )
     serial: bool = Field(False, description="take images in order instead of shuffling")
@@ -263,7 +263,7 @@ class TrackingConfig(Settings):
 class TrainConfig(Settings):
     """All of a training run."""
 
-    name: str = Field("run", description="what the checkpoint is called")
+    name: str = Field("", description="what the checkpoint is called; the run folder's name where not given")
     title: str = Field("", description="what people see, e.g. Horse ↔ Zebra")
     dataset: str = Field("", description="name of the data set in the checkpoint's model card")
     license: str = Field("", description="licence of the data, for the model card")

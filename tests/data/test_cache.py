@@ -12,7 +12,7 @@ import pytest
 
 from tests.data.pictures import fill, picture, settings, unpaired
 from translate.data import cache as cache_module
-from translate.data import loading
+from translate.data import dataset as dataset_module
 from translate.data.cache import DecodedCache
 from translate.data.images import read_array
 from translate.data.loading import make_dataset, make_loader
@@ -55,9 +55,13 @@ def test_memory_grows_only_as_it_is_used() -> None:
     assert resident() - before < 16 * 2**20
 
 
-def test_no_more_than_half_of_the_free_memory_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_half_of_the_free_memory_is_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "free_memory", lambda: 4000)
     assert DecodedCache(10, 10**12).limit == 2000
+    assert DecodedCache(10, 1200, sharers=4).limit == 300
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    source = make_dataset(settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0)
+    assert source.cache.limit == 1000
 
 
 def test_zero_turns_it_off(tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_workers_decode_each_image_once_between_them(tmp_path: Path, monkeypatch
             file.write(f"{path}\n")
         return read_array(path, channels)
 
-    monkeypatch.setattr(loading, "read_array", counted)
+    monkeypatch.setattr(dataset_module, "read_array", counted)
     source = make_dataset(settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0)
     loader = iter(make_loader(source, batch_size=1, seed=0, workers=2))
     for _ in range(60):

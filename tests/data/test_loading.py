@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import pickle
 import random
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ import torch
 from PIL import Image
 
 from tests.data.pictures import negatives, picture, settings, unpaired, write
+from translate.data import dataset as dataset_module
 from translate.data.images import UnreadableImage
 from translate.data.loading import TranslationDataset, make_dataset, make_loader, steps_per_epoch
 from translate.errors import UserError
@@ -82,6 +87,13 @@ def test_processes_share_a_global_batch(tmp_path: Path) -> None:
     for batch, first, second in zip(together, *apart, strict=True):
         assert torch.equal(batch["A"], torch.cat([first["A"], second["A"]]))
         assert torch.equal(batch["B"], torch.cat([first["B"], second["B"]]))
+
+
+def test_dataset_can_be_sent_to_a_spawned_worker(tmp_path: Path) -> None:
+    augment: list[dict[str, Any]] = [{"OneOf": {"transforms": [{"Rotate": {}}, {"GaussNoise": {}}]}}]
+    source = dataset(unpaired(tmp_path), augment=augment, cache_gb=0)
+    copy = pickle.loads(pickle.dumps(source))
+    assert all(same(source[(0, index)], copy[(0, index)]) for index in range(4))
 
 
 def test_global_random_state_is_neither_used_nor_touched(tmp_path: Path) -> None:
@@ -248,6 +260,16 @@ def test_errors_of_workers_arrive_as_one_sentence(workers: int, tmp_path: Path) 
         take(dataset(root, strict=True), 4, workers=workers)
     assert str(caught.value).startswith(f"Cannot read {root / 'trainA' / '001.png'}: ")
     assert "Traceback" not in str(caught.value)
+
+
+def test_killed_worker_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(path: Path, channels: int) -> None:
+        time.sleep(0.2)  # until the main process is waiting for the batch
+        os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
+
+    monkeypatch.setattr(dataset_module, "read_array", killed)
+    with pytest.raises(UserError, match=r"A loading process was killed.*data\.cache_gb"):
+        take(dataset(unpaired(tmp_path)), 1, workers=1)
 
 
 def test_nothing_readable(tmp_path: Path) -> None:

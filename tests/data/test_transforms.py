@@ -103,6 +103,11 @@ def test_nested_transforms_are_built() -> None:
     assert [type(each).__name__ for each in several.transforms] == ["GaussNoise", "HorizontalFlip"]
 
 
+@pytest.mark.filterwarnings("ignore:ShiftScaleRotate")  # Albumentations prefers Affine, but it does what it says
+def test_transforms_that_albumentations_warns_of_work() -> None:
+    assert len(build_pipeline([{"ShiftScaleRotate": {"rotate_limit": 5}}], "data.augment")) == 1
+
+
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
@@ -159,7 +164,6 @@ def test_flip_crop_and_padding() -> None:
     augment = Augment(settings(Path(), augment=shrink), True)
     A, B = augment(picture(0, 18, 18), picture(1, 18, 18), draws(0))
     assert A.shape == B.shape == (16, 16, 3)
-    np.testing.assert_array_equal(A[3:13, 3:13].shape, (10, 10, 3))
     assert A.min() < 100 < A.max()  # reflected, not black
 
     flips = Augment(settings(Path(), preprocess="none"), True)

@@ -30,11 +30,12 @@ class DecodedCache:
     Args:
         slots: how many different images there are.
         limit: bytes that all of them may take; no more than half of the memory that is free is used. 0 turns it off.
+        sharers: training processes on this machine with a cache each, between which the limit is divided.
     """
 
-    def __init__(self, slots: int, limit: int) -> None:
+    def __init__(self, slots: int, limit: int, sharers: int = 1) -> None:
         self.slots = slots
-        self.limit = max(0, min(limit, free_memory() // 2))
+        self.limit = max(0, min(limit, free_memory() // 2)) // sharers
         self._header = _aligned((1 + slots * _FIELDS) * 8)
         if self.limit:
             # Of the spawn kind, which forked processes can use as well.

@@ -153,6 +153,8 @@ def image_size(path: Path) -> tuple[int, int]:
 def to_array(image: Image.Image, channels: int | None) -> Pixels:
     """Pixels of a PIL image as (H, W, channels): uint8, or uint16 for the modes with more than 8 bits.
 
+    `channels` None is as many as the image has: 1 or 3, and one more where it has transparency.
+
     One channel is grey (ITU-R BT.601), two are grey and alpha, three are RGB, four are RGBA. Where alpha is not asked
     for, the image is laid over white. CMYK goes through its embedded ICC profile if there is one, otherwise Pillow's
     formula. 16-bit grey keeps its values; mode I is read as 16-bit grey; mode F as levels from 0 to 1, or to 255, or to

@@ -96,8 +96,8 @@ def _standardised(facts: Sequence[Facts]) -> npt.NDArray[np.float32]:
     """(N, pixels) thumbnails with mean 0 and length 1; a plain colour becomes 0, which is like nothing else."""
     flat = np.stack([fact.thumb for fact in facts]).reshape(len(facts), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.where(length > 2 * flat.shape[1] ** 0.5, flat / np.maximum(length, 1.0), np.float32(0))
+    standardised: npt.NDArray[np.float32] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1.0)
+    return standardised
 
 
 def look_or_reason(path: Path) -> Facts | str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,10 +50,8 @@ def _build(spec: object, setting: str) -> Any:
     if isinstance(arguments.get("transforms"), list):
         arguments = {**arguments, "transforms": build_pipeline(arguments["transforms"], f"{setting}: {name}")}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # what Albumentations says of values it then ignores
-            return kind(**arguments)
-    except (TypeError, ValueError, AttributeError, UserWarning) as error:
+        return kind(**arguments)
+    except (TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{setting}: {name}: {_reason(error)}.") from error
 
 
@@ -72,4 +69,4 @@ def _reason(error: Exception) -> str:
 
 def _near(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?".removesuffix("?") if near else ""
+    return f"; did you mean {' or '.join(near)}" if near else ""

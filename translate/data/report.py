@@ -20,7 +20,6 @@ from translate.errors import UserError
 __all__ = ["FolderGroup", "FolderReport", "inspect_folder", "render"]
 
 _SPLITS = ("train", "val", "valid", "validation", "test")
-_PRESETS = {"pix2pix": "datasets/facades/train.yaml", "cyclegan": "datasets/horse2zebra/train.yaml"}
 
 
 @dataclass
@@ -161,7 +160,7 @@ def _recognise(report: FolderReport, root: Path, places: Sequence[_Place]) -> No
     if report.model:
         name = root.resolve().name or "run"
         report.command = (
-            f"translate train {_PRESETS[report.model]} --data.root {shlex.quote(str(root))} --data.direction a2b "
+            f"translate train {report.model} --data.root {shlex.quote(str(root))} --data.direction a2b "
             f"--run.dir {shlex.quote(f'runs/{name}')}"
         )
 

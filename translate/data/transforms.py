@@ -144,8 +144,6 @@ class Augment:
             image.astype(np.float32) / 65535 if floating and image.dtype == np.uint16 else image
             for image, floating in zip((A, B), self.as_float, strict=True)
         ]
-        if self.transformed:
-            images = [image if image.flags.writeable else image.copy() for image in images]  # the cache is not ours
         if self.paired:
             _seed(self.shared, draws[0])
             made = self.shared(image=images[0], B=images[1])

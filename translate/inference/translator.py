@@ -77,8 +77,7 @@ class Translator:
             array: np.ndarray = self.translate_batch(pixels[None], direction)[0]
             return array[:, :, 0] if image.ndim == 2 and array.shape[2] == 1 else array
         picture = open_image(image)
-        pixels = to_array(picture, generator.in_channels)
-        made = self.translate_batch(pixels[None], direction, bits=8)[0]
+        made = self.translate_batch(to_array(picture, generator.in_channels)[None], direction, bits=8)[0]
         result: Image.Image = Image.fromarray(made.squeeze(2) if made.shape[2] == 1 else made)
         if picture.has_transparency_data and made.shape[2] in (1, 3):
             result.putalpha(picture.convert("RGBA").getchannel("A"))

@@ -54,7 +54,7 @@ class Tracker:
                 entity=config.tracking.entity,
                 group=config.tracking.group,
                 tags=config.tracking.tags,
-                name=config.name,
+                name=config.name or config.run.dir.name,
                 id=run_id,
                 resume="allow",
                 mode=self.mode,

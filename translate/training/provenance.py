@@ -30,7 +30,7 @@ def describe_checkpoint(
     domains = (config.data.domain_A, config.data.domain_B)
     first, second = domains if config.data.direction == "a2b" else domains[::-1]
     return CheckpointConfig(
-        name=config.name,
+        name=config.name or config.run.dir.name,
         title=config.title,
         limits=config.limits,
         domains={"a": first, "b": second},

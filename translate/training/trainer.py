@@ -207,6 +207,11 @@ class Run:
             except BaseException as error:
                 if tracker:
                     tracker.finish(exit_code=getattr(error, "code", 1))
+                if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+                    raise UserError(
+                        f"A process that loads images was killed ({error}); machines do so when memory runs out. "
+                        "Go on with --resume, perhaps with a smaller --data.workers or --data.cache_gb."
+                    ) from error
                 raise
             if tracker:
                 tracker.finish()
