@@ -24,7 +24,8 @@ from translate.catalogue import (
     pull_dataset,
     pull_model,
 )
-from translate.checkpoints.format import load_generator, read_config, weights_file
+from translate.checkpoints.folder import read_config, weights_file
+from translate.checkpoints.format import load_generator
 from translate.checkpoints.reference import to_reference
 from translate.checkpoints.zoo import available
 from translate.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig, TrainConfig

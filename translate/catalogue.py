@@ -188,7 +188,8 @@ def pull_model(name: str, progress: Progress | None = None) -> Path:
         UserError: no such model, the download failed, or the file is not the generator it should be.
     """
     # These import torch, and the cards do without.
-    from translate.checkpoints.format import check_checkpoint, read_config, write_config
+    from translate.checkpoints.folder import check_checkpoint, read_config
+    from translate.checkpoints.format import write_config
     from translate.checkpoints.reference import import_reference
     from translate.checkpoints.zoo import home
 

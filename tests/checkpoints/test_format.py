@@ -15,14 +15,8 @@ import torch
 from torch import nn
 
 from translate.checkpoints import format as checkpoint_format
-from translate.checkpoints.format import (
-    check_checkpoint,
-    load_generator,
-    read_config,
-    save_checkpoint,
-    weights_file,
-    write_config,
-)
+from translate.checkpoints.folder import check_checkpoint, read_config, weights_file
+from translate.checkpoints.format import load_generator, save_checkpoint, write_config
 from translate.config import CheckpointConfig, GeneratorConfig
 from translate.errors import UserError
 from translate.networks import build_generator

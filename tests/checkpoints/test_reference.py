@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.checkpoints.format import load_generator, read_config, save_checkpoint
+from translate.checkpoints.folder import read_config
+from translate.checkpoints.format import load_generator, save_checkpoint
 from translate.checkpoints.reference import (
     discriminator_from_reference,
     discriminator_to_reference,

@@ -78,7 +78,7 @@ def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch:
     def crash(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(states, "_fsync", crash)
+    monkeypatch.setattr(states, "flush", crash)
     with pytest.raises(KeyboardInterrupt):
         save_state(tmp_path, make(2))
     monkeypatch.undo()

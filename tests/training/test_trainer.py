@@ -18,7 +18,8 @@ import yaml
 from PIL import Image
 
 from tests.conftest import REPOSITORY, tiny_settings
-from translate.checkpoints.format import load_generator, read_config
+from translate.checkpoints.folder import read_config
+from translate.checkpoints.format import load_generator
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history

@@ -12,34 +12,32 @@ Nothing in it is code and nothing is unpickled, so a folder from a stranger can 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from translate.checkpoints.architecture import empty_generator
 from translate.checkpoints.card import model_card
-from translate.config import FORMAT_VERSION, CheckpointConfig, Direction, explain
+from translate.checkpoints.folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    flush,
+    open_weights,
+    read_config,
+    weights_file,
+)
+from translate.config import CheckpointConfig, Direction
 from translate.errors import UserError
 from translate.networks.blocks import use_image_statistics
 
-CONFIG_FILE = "config.json"
-CARD_FILE = "README.md"
 WEIGHT_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-
-
-def weights_file(folder: Path, direction: str) -> Path:
-    """Where the weights of a direction ("a2b" or "b2a") lie in a checkpoint folder."""
-    return folder / f"{direction}.safetensors"
 
 
 # --------------------------------------------------------------------------------------------------------------- saving
@@ -87,9 +85,9 @@ def save_checkpoint(
             path.chmod(
                 (unfinished / CONFIG_FILE).stat().st_mode
             )  # safetensors makes files that only their owner may read
-            _flush(path)
+            flush(path)
         _write(unfinished / CARD_FILE, model_card(config, unfinished))
-        _flush(unfinished)
+        flush(unfinished)
         _replace(unfinished, folder)
     except (OSError, safetensors.SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -146,18 +144,7 @@ def _as_json(config: CheckpointConfig) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-    _flush(path)
-
-
-def _flush(path: Path) -> None:
-    """Make a file, or the names in a folder, survive a power cut."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows has no way to open a folder
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path)
 
 
 def _replace(new: Path, folder: Path) -> None:
@@ -172,7 +159,7 @@ def _replace(new: Path, folder: Path) -> None:
         if aside is not None:
             aside.rename(folder)
         raise
-    _flush(folder.parent)
+    flush(folder.parent)
     # What this save and earlier, killed ones have put aside.
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         if leftover.suffix in (".old", ".unfinished"):
@@ -180,37 +167,6 @@ def _replace(new: Path, folder: Path) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- loading
-
-
-def read_config(folder: Path) -> CheckpointConfig:
-    """Read config.json of a checkpoint folder.
-
-    Raises UserError: not a checkpoint folder, broken or foreign JSON, a newer format, an unknown or ill-typed entry.
-    """
-    path = Path(folder) / CONFIG_FILE
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        reason = f"it has no {CONFIG_FILE}" if path.parent.is_dir() else "there is no such folder"
-        raise UserError(f"{folder} is not a checkpoint: {reason}.") from error
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is broken: it is not valid JSON ({error}); copy the checkpoint again.") from error
-    if not isinstance(tree, dict) or "generators" not in tree or "format_version" not in tree:
-        raise UserError(
-            f"{path} does not belong to a checkpoint of this program: it has no generators or format_version."
-        )
-    version = tree["format_version"]
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise UserError(
-            f"{path} has format {version}, and this version reads formats up to {FORMAT_VERSION}; "
-            "install a newer version of translate-images."
-        )
-    try:
-        return CheckpointConfig.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(f"{path}: {explain(error)}.") from error
 
 
 def load_generator(folder: Path, direction: str) -> nn.Module:
@@ -242,42 +198,17 @@ def load_generator(folder: Path, direction: str) -> nn.Module:
     return generator.eval().requires_grad_(False)
 
 
-def check_checkpoint(folder: Path) -> CheckpointConfig:
-    """Read config.json and see that each weights file is there, whole and readable, without reading the weights.
-
-    Raises UserError as `read_config` and `load_generator` do; that the weights fit the networks is left to the latter.
-    """
-    config = read_config(folder)
-    for direction in config.generators:
-        with _open_weights(weights_file(Path(folder), direction)):
-            pass  # opening compares the file's length with what its head announces
-    return config
-
-
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, floating ones as float32.
 
     They are copied out of the mapped file: a checkpoint overwritten in place must not change, or kill, who uses it.
     """
-    with _open_weights(path) as file:
+    with open_weights(path) as file:
         state = {}
         for key in file.keys():  # noqa: SIM118 - it is not a mapping
             tensor = file.get_tensor(key)
             state[key] = tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
         return state
-
-
-@contextmanager
-def _open_weights(path: Path) -> Iterator[Any]:
-    try:
-        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing although {CONFIG_FILE} lists it; copy the checkpoint again.") from error
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (safetensors.SafetensorError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged or no safetensors file ({error}); copy or download it again.") from error
 
 
 def _misfit(state: Mapping[str, torch.Tensor], generator: nn.Module) -> str | None:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from translate._version import __version__
 from translate.checkpoints.architecture import empty_generator
-from translate.checkpoints.format import CONFIG_FILE, load_generator, read_config, save_checkpoint, weights_file
+from translate.checkpoints.folder import CONFIG_FILE, read_config, weights_file
+from translate.checkpoints.format import load_generator, save_checkpoint
 from translate.checkpoints.reference_keys import (
     discriminator_from_reference,
     discriminator_to_reference,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from translate.checkpoints.format import CONFIG_FILE, check_checkpoint
+from translate.checkpoints.folder import CONFIG_FILE, check_checkpoint
 from translate.config import CheckpointConfig
 from translate.errors import UserError
 

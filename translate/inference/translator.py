@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from translate.checkpoints.format import load_generator, read_config
+from translate.checkpoints.folder import read_config
+from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, Direction
 from translate.data.images import open_image, to_array, to_pixels, to_tensor

@@ -4,22 +4,20 @@
 
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
 
 from translate.errors import UserError
 from translate.studio import library
-from translate.studio.translate_tab import TRANSLATING, uploaded
-
+from translate.studio.events import TRANSLATING, new_folder, uploaded
 
 TRANSLATE = (
-    "Translate an image; a PNG file of the same size comes back. checkpoint is a name from /checkpoints; direction is a2b "
-    "or b2a, and may be left out for the first one that the checkpoint has."
+    "Translate an image; a PNG file of the same size comes back. checkpoint is a name from /checkpoints; direction is "
+    "a2b or b2a, and may be left out for the first one that the checkpoint has."
 )
 CHECKPOINTS = (
-    "List the checkpoints that /translate can use: for each its name, title, summary, origin (built-in, downloaded or run), "
-    "and its directions with the names of what they read and make."
+    "List the checkpoints that /translate can use: for each its name, title, summary, origin (built-in, downloaded or "
+    "run), and its directions with the names of what they read and make."
 )
 
 
@@ -42,7 +40,7 @@ def build(runs: Path) -> None:
                     f"{checkpoint} has no direction {direction}; it has {', '.join(entry.config.generators)}."
                 )
             way = library.fitting_direction(entry.config, direction)
-            made = library.translate_photo(*uploaded(image), entry, way, Path(result.GRADIO_CACHE) / uuid4().hex)
+            made = library.translate_photo(*uploaded(image), entry, way, new_folder(result))
             return str(made.picture)
         except Exception as error:
             raise gr.Error(library.sentence(error), print_exception=False) from error

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shutil
+import signal
+import socket
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -47,27 +51,29 @@ def build(runs: Path = Path("runs")) -> gr.Blocks:
 def launch(
     host: str = "127.0.0.1",
     port: int | None = None,
-    auth: tuple[str, str] | None = None,
+    auth: str | tuple[str, str] | None = None,
     share: bool = False,
     runs: Path = Path("runs"),
 ) -> None:
-    """Open the studio and serve it until Ctrl+C.
+    """Open the studio and serve it until Ctrl+C or SIGTERM.
 
     Args:
         host: address to listen on; 127.0.0.1 is this computer alone, 0.0.0.0 everybody who can reach it.
         port: 7860 or, where that is taken, the next free one, if it is None.
-        auth: a name and a password that visitors have to give.
+        auth: `name:password`, or the two as a pair, that visitors have to give; nobody has to if it is None.
         share: ask Gradio's servers for a public link to this computer.
         runs: folder of one's own training runs.
     Raises:
-        UserError: the port is taken, or the address is not this computer's.
+        UserError: the port is taken, the address is not one of this computer, or `auth` is no name with a password.
     """
+    _check_address(host, port)
+    pair = _credentials(auth)
     page = build(runs)
     try:
         _, address, public = page.launch(
             server_name=host,
             server_port=port,
-            auth=auth,
+            auth=pair,
             share=share,
             prevent_thread_lock=True,
             quiet=True,
@@ -85,22 +91,43 @@ def launch(
             pwa=False,
         )
     except OSError as error:
-        wish = (
-            f"Port {port} of {host} is taken or not this computer's"
-            if port
-            else f"{host} has no free port from 7860 on"
-        )
-        raise UserError(f"{wish}; choose another --port, or leave it out to get a free one.") from error
+        raise UserError(f"{host} has no free port from 7860 to 7959; choose one with --port.") from error
     print(f"The studio is open at {address} (Ctrl+C closes it)", flush=True)
-    if public:
-        print(f"Everybody with this link can use it{'' if auth else ', without a password'}: {public}", flush=True)
+    if pair is None and (public or host not in ("127.0.0.1", "localhost", "::1")):
+        print("Everybody who can reach it can use it; --auth NAME:PASSWORD asks visitors who they are.", flush=True)
     threading.Thread(target=_warm_up, daemon=True).start()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave in order, so that nobody's pictures stay behind
     page.block_thread()
 
 
 def _warm_up() -> None:
     """Import PyTorch while the page is already on its way to the browser."""
     import translate.inference.translator  # noqa: F401
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Try the address before Gradio does, which only reports that it found no port, and that late."""
+    bare = host.strip("[]")
+    try:
+        socket.create_server((bare, port or 0), family=socket.AF_INET6 if ":" in bare else socket.AF_INET).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            way_out = "choose another --port, or leave it out to get a free one"
+            raise UserError(f"Port {port} is taken, perhaps by another studio; {way_out}.") from error
+        reason = (
+            "that port is not allowed" if isinstance(error, PermissionError) else "it is no address of this computer"
+        )
+        raise UserError(f"Cannot listen on {host}: {reason}; 127.0.0.1 is this computer for itself.") from error
+
+
+def _credentials(auth: str | tuple[str, str] | None) -> tuple[str, str] | None:
+    if not isinstance(auth, str):
+        return auth
+    name, _, password = auth.partition(":")  # the password may hold colons itself
+    if not name or not password:
+        raise UserError("--auth needs a name and a password with a colon between them, such as ada:secret.")
+    return name, password
 
 
 def _private_cache() -> None:

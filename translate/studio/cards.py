@@ -46,8 +46,10 @@ WELCOME = """<section class="welcome"><h2>One thing is missing</h2>
 The studio translates pictures with networks that have learned to turn one kind of picture into another, and there is
 none on this computer yet. Get one in any of these ways, then load this page again.
 <p><b>Download one</b>, for example from horses to zebras:</p><code>translate pull model horse2zebra</code>
-<p><b>Bring your own</b> from the original CycleGAN and pix2pix code:</p><code>translate import latest_net_G.pth</code>
-<p><b>Train one</b> on your own pictures:</p><code>translate train --data.root my-pictures</code>
+<p><b>Bring your own</b> from the original CycleGAN and pix2pix code:</p>
+<code>translate import latest_net_G.pth -o runs/mine</code>
+<p><b>Train one</b> on your own pictures:</p>
+<code>translate train cyclegan --data.root my-pictures --run.dir runs/mine</code>
 </section>"""
 
 

@@ -107,14 +107,18 @@ CSS = """
 #photo { border-width: 2px; }
 #photo .source-selection { gap: 18px; }
 #photo .source-selection .icon { width: 24px; height: 24px; }
-#result, #result *:has(> img), .empty { background: var(--neutral-100); }
-.dark #result, .dark #result *:has(> img), .dark .empty { background: var(--neutral-900); }
-#result::before, #result::after { position: absolute; z-index: 2; bottom: 14px; padding: 3px 11px; border-radius: 99px;
+#bench { --stage: var(--neutral-100); }
+.dark #bench { --stage: var(--neutral-900); }
+.empty, #result, #result .content, #result img { background: var(--stage) !important; }
+#result::before, #result::after { position: absolute; z-index: 30; bottom: 14px; padding: 3px 11px; border-radius: 99px;
   font-size: .78rem; font-weight: 600; color: #fff; background: rgb(0 0 0 / .5); pointer-events: none; }
 #result::before { content: "before"; left: 14px; }
 #result::after { content: "after"; right: 14px; }
-#bench .wrap.center { justify-content: center; }
-#bench .progress-text { font-family: var(--font); color: var(--body-text-color-subdued); }
+#result:has(> .wrap:not(.hide))::before, #result:has(> .wrap:not(.hide))::after { display: none; }
+#bench .block:has(> .wrap:not(.hide)) .empty > * { visibility: hidden; }
+#bench .wrap.full { height: 100%; justify-content: center; }
+#bench .progress-text { position: absolute; inset: calc(50% + 40px) 0 auto; justify-content: center; padding: 0;
+  text-align: center; font-family: var(--font); color: var(--body-text-color-subdued); }
 .empty { display: grid; place-content: center; justify-items: center; gap: 6px; min-height: 460px; padding: 24px;
   text-align: center; color: var(--body-text-color-subdued); border-radius: 18px; }
 .empty svg { width: 60px; height: 60px; opacity: .45; }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import gradio as gr
 
 from translate.errors import UserError
 from translate.studio import cards, library
+from translate.studio.events import QUIET, TRANSLATING, new_folder, uploaded, warn
 
 if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
@@ -36,11 +35,17 @@ PASTE = """document.addEventListener('paste', event => {
 PREVIEW = """document.addEventListener('error', event => {
   if (event.target.matches('#photo img') && !event.target.src.startsWith('data:')) event.target.src = '%s';
 }, true)"""
-# On a phone the result lies below the photo.
-SHOW_RESULT = """() => setTimeout(() => {
-  const result = document.querySelector('#result, .empty.problem');
-  if (window.innerWidth < 768) result?.scrollIntoView({behavior: 'smooth', block: 'center'});
-}, 100)"""
+# On a phone the result lies below the photo. Its pictures take a moment to load, and have no height before.
+SHOW_RESULT = """() => {
+  const look = tries => {
+    const pictures = [...document.querySelectorAll('#result img')];
+    const ready = pictures.length && pictures.every(picture => picture.naturalWidth);
+    const target = document.querySelector(ready ? '#result' : '.empty.problem');
+    if (target) target.scrollIntoView({behavior: 'smooth', block: 'center'});
+    else if (tries) setTimeout(look, 100, tries - 1);
+  };
+  if (window.innerWidth < 768) look(30);
+}"""
 
 
 def build(page: gr.Blocks, runs: Path) -> None:
@@ -124,7 +129,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             wanted = [upload["path"], str(entry.folder), way]
             if wanted == now:  # Gradio tells of a photo that replaces another one twice
                 return {shown: gr.skip()}
-            made = library.translate_photo(*uploaded(upload), entry, way, new_folder())
+            made = library.translate_photo(*uploaded(upload), entry, way, new_folder(result))
         except Exception as error:
             return cleared(cards.problem(library.sentence(error)))
         return {
@@ -146,10 +151,6 @@ def build(page: gr.Blocks, runs: Path) -> None:
             shown: None,
         }
 
-    def new_folder() -> Path:
-        """Inside Gradio's cache: served under a name that nobody can guess, and deleted after a while."""
-        return Path(photo.GRADIO_CACHE) / uuid4().hex
-
     def put_in(name: str, event: gr.EventData) -> Any:
         """An example's picture as the photo; a copy of it, as checkpoint folders are not served."""
         try:
@@ -162,13 +163,12 @@ def build(page: gr.Blocks, runs: Path) -> None:
             warn(error)
             return gr.skip()
 
-    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     offered = [about, direction, examples]
-    page.load(refresh, None, [welcome, workshop, choice, chosen, hint, *offered], queue=False, **hidden)
-    choice.select(choose, None, [chosen, *offered], **hidden)  # in the queue, or `chosen` would not tell of its change
-    examples.select(put_in, chosen, photo, queue=False, **hidden)
+    page.load(refresh, None, [welcome, workshop, choice, chosen, hint, *offered], queue=False, **QUIET)
+    choice.select(choose, None, [chosen, *offered], **QUIET)  # in the queue, or `chosen` would not tell of its change
+    examples.select(put_in, chosen, photo, queue=False, **QUIET)
     # One listener for all three, so that of many quick changes only the last one has to be translated.
-    # Gradio would try to open the upload itself and fail in its own words: preprocess=False leaves that to us.
+    # preprocess=False: Gradio would open the upload itself, and fail in its own words.
     gr.on(
         [photo.change, chosen.change, direction.input],
         show,
@@ -181,18 +181,3 @@ def build(page: gr.Blocks, runs: Path) -> None:
         api_visibility="private",
         **TRANSLATING,
     ).success(None, js=SHOW_RESULT)
-
-
-def warn(error: Exception) -> None:
-    """Show a sentence in a corner of the page, which takes HTML."""
-    gr.Warning(escape(library.sentence(error), quote=False), title="")
-
-
-TRANSLATING: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "translate"}
-"""For every event that runs a network: one at a time, the others wait in the queue."""
-
-
-def uploaded(upload: dict[str, Any]) -> tuple[Path, str]:
-    """Path of an upload, and the name its owner gave it."""
-    path = Path(upload["path"])
-    return path, Path(upload.get("orig_name") or path).name

@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from translate.checkpoints.folder import flush
 from translate.errors import UserError
 
 FORMAT = "translate-training-state"
@@ -48,10 +49,10 @@ def save_state(root: Path, state: State) -> Path:
     about = {"format": FORMAT, "version": VERSION, "step": state.step, "digest": _digest(draft / "tensors.safetensors")}
     (draft / "state.json").write_text(json.dumps(about | {"info": state.info}, indent=1), encoding="utf-8")
     for path in (draft / "tensors.safetensors", draft / "state.json", draft):
-        _fsync(path)
+        flush(path)
     shutil.rmtree(folder, ignore_errors=True)  # only there when a torn state of this very step was refused
     draft.rename(folder)
-    _fsync(root)
+    flush(root)
     for old in states(root)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     for rest in root.glob(".step-*"):
@@ -104,13 +105,3 @@ def load_newest_state(root: Path) -> State | None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return  # Windows cannot open folders
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

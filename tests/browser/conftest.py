@@ -1,0 +1,155 @@
+"""One studio and one browser for all of these tests: the real server in its own process, and the system's Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.conftest import REPOSITORY
+from tests.studio.tiny import tiny_run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
+DESKTOP = {"viewport": {"width": 1280, "height": 860}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+
+
+@dataclass
+class Studio:
+    """A running studio: its address, and its folder of runs."""
+
+    url: str
+    runs: Path
+
+
+@dataclass
+class Visit:
+    """A page of the studio in the browser, and what should not have happened on it."""
+
+    page: Any
+    screenshots: Path
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def screenshot(self, name: str) -> None:
+        self.page.wait_for_timeout(300)  # for transitions to end
+        self.page.screenshot(path=self.screenshots / f"{name}.png")
+
+    def choose(self, title: str) -> None:
+        self.page.locator(".card", has_text=title).click()
+
+    def upload(self, photo: Path) -> None:
+        self.page.set_input_files("#photo input[type=file]", photo)
+
+    def result(self) -> Any:
+        """Wait for a translation; gives the two pictures of the slider, before and after."""
+        self.page.locator("#result img").first.wait_for()
+        self.page.wait_for_function("[...document.querySelectorAll('#result img')].every(image => image.naturalWidth)")
+        return self.page.locator("#result img")
+
+    def download(self, name: str) -> Path:
+        """Press «Download» until the file has this name, as a new translation takes its moment."""
+        for _ in range(40):
+            with self.page.expect_download() as waiting:
+                self.page.locator("#keep").click()
+            if waiting.value.suggested_filename == name:
+                return Path(waiting.value.path())
+            self.page.wait_for_timeout(250)
+        raise AssertionError(f"the download is called {waiting.value.suggested_filename}, not {name}")
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """`python app.py` with two tiny checkpoints: one with both directions and an example, one with one direction."""
+    pytest.importorskip("gradio", reason="the studio needs gradio")
+    folder = tmp_path_factory.mktemp("studio")
+    runs = folder / "runs"
+    tiny_run(runs, "tiny", title="Tiny zebras", summary="Paints very small stripes.", examples=["example.jpg"])
+    tiny_run(runs, "edges", directions=("a2b",), title="Tiny shoes", domains={"a": "outline", "b": "shoe"})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {"TRANSLATE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    environment.pop("GRADIO_TEMP_DIR", None)
+    environment["TMPDIR"] = str(folder)
+    command = [sys.executable, str(REPOSITORY / "app.py"), "--port", str(port), "--runs", str(runs)]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "log").read_text()
+                time.sleep(0.1)
+        yield Studio(url, runs)
+    finally:
+        server.terminate()
+        server.wait()
+        assert not list(folder.glob("translate-studio-*")), "pictures stay behind"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="these tests need playwright")
+    if CHROMIUM is None:
+        pytest.skip("these tests need the system's Chromium or Chrome")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, studio: Studio, browser: Any, tmp_path: Path) -> Iterator[Visit]:
+    """The studio's page with its cards there. Afterwards: no errors in the console, no request to any other host.
+
+    A test may ask for another screen with `@pytest.mark.parametrize("visit", [PHONE], indirect=True)`.
+    """
+    context = browser.new_context(**getattr(request, "param", DESKTOP))
+    page = context.new_page()
+    screenshots = Path(os.environ.get("TRANSLATE_SCREENSHOTS", tmp_path))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    visit = Visit(page, screenshots)
+    page.on("console", lambda line: visit.errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    ours = (studio.url, "data:", "blob:")
+    page.on("request", lambda sent: None if sent.url.startswith(ours) else visit.foreign.append(sent.url))
+    # Gradio's page asks how an upload is getting on; where that is done already, the answer is a 404 that nobody sees.
+    page.route("**/upload_progress*", lambda route: route.fulfill(content_type="text/event-stream", body=""))
+    page.goto(studio.url)
+    page.locator(".card input").first.wait_for(state="attached")
+    yield visit
+    context.close()
+    assert visit.foreign == []
+    assert visit.errors == []
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """300×200 on disk, a gradient with shapes, taken with the camera held upright: seen as 200×300."""
+    columns, rows = np.meshgrid(np.linspace(0, 255, 300), np.linspace(0, 255, 200))
+    image = Image.fromarray(np.stack([columns, rows, 255 - columns], axis=2).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((30, 30, 130, 130), fill=(240, 220, 60))
+    draw.rectangle((180, 90, 270, 170), fill=(40, 160, 90))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "photo.jpg"
+    image.save(path, quality=92, exif=exif)
+    return path

@@ -1,0 +1,82 @@
+"""The studio's API over HTTP, with Gradio's own client; it takes no browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import Studio
+
+httpx = pytest.importorskip("httpx")
+gradio_client = pytest.importorskip("gradio_client", reason="the studio needs gradio")
+
+
+@pytest.fixture(scope="module")
+def client(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("downloads")
+    return gradio_client.Client(studio.url, download_files=folder, verbose=False, analytics_enabled=False)
+
+
+def test_checkpoints_are_listed(client: Any) -> None:
+    tiny = next(entry for entry in client.predict(api_name="/checkpoints") if entry["name"] == "tiny")
+    assert tiny == {
+        "name": "tiny",
+        "title": "Tiny zebras",
+        "summary": "Paints very small stripes.",
+        "origin": "run",
+        "directions": [
+            {"direction": "a2b", "from": "horse", "to": "zebra"},
+            {"direction": "b2a", "from": "zebra", "to": "horse"},
+        ],
+    }
+
+
+def test_a_photo_goes_out_and_its_translations_come_back(client: Any, photo: Path) -> None:
+    made = []
+    for direction, name in (("a2b", "photo_zebra.png"), ("b2a", "photo_horse.png"), ("", "photo_zebra.png")):
+        sent = gradio_client.handle_file(photo)
+        path = Path(client.predict(sent, "tiny", direction, api_name="/translate"))
+        assert path.name == name
+        with Image.open(path) as image:
+            assert (image.format, image.size) == ("PNG", (200, 300))
+            made.append(image.tobytes())
+    assert made[0] == made[2] != made[1]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "direction", "words"),
+    [
+        ("nothing", "a2b", "tiny"),
+        ("edges", "b2a", "edges has no direction b2a"),
+        ("../runs/tiny", "a2b", "no checkpoint"),
+    ],
+)
+def test_mistakes_are_sentences(client: Any, photo: Path, checkpoint: str, direction: str, words: str) -> None:
+    with pytest.raises(gradio_client.exceptions.AppError, match=words):
+        client.predict(gradio_client.handle_file(photo), checkpoint, direction, api_name="/translate")
+
+
+def test_a_broken_file_is_a_sentence(client: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.jpg").write_text("this is text")
+    with pytest.raises(gradio_client.exceptions.AppError, match=r"notes\.jpg") as caught:
+        client.predict(gradio_client.handle_file(tmp_path / "notes.jpg"), "tiny", "", api_name="/translate")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_files_of_the_server_are_no_uploads(studio: Studio) -> None:
+    picture = studio.runs / "tiny" / "checkpoints" / "step-00000001" / "example.jpg"
+    named = {"path": str(picture), "meta": {"_type": "gradio.FileData"}}
+    endpoint = f"{studio.url}gradio_api/call/translate"
+    event = httpx.post(endpoint, json={"data": [named, "tiny", ""]}).json()["event_id"]
+    answer = httpx.get(f"{endpoint}/{event}").text
+    assert picture.exists()
+    assert "event: error" in answer
+    assert "event: complete" not in answer
+
+
+def test_the_events_of_the_page_are_not_part_of_the_api(client: Any) -> None:
+    with pytest.raises(ValueError, match="/show"):
+        client.predict(api_name="/show")
