@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import tiny_settings
+from tests.tracking.offline import history
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import History, read_history
@@ -60,7 +62,15 @@ def test_an_offline_run_is_on_disk_and_resumes_under_its_id(unpaired: Path, tmp_
     assert files[0].name == files[1].name  # the same run: `wandb sync` makes it one
     state = json.loads((tmp_path / "run" / "state" / "step-00000006" / "state.json").read_text())
     assert files[0].name == f"run-{state['info']['tracker_id']}.wandb"
-    assert all(b"cycle_A" in file.read_bytes() for file in files)
+    for _ in range(100):  # its own process may still be writing
+        tracked = [row for file in files for row in history(file) if "cycle_A" in row]
+        if len(tracked) >= 6:
+            break
+        time.sleep(0.1)
+    kept = read_history(tmp_path / "run" / "history.jsonl")
+    assert [(row["_step"], row["cycle_A"], row["lr"]) for row in tracked] == [
+        (row["step"], row["cycle_A"], row["lr"]) for row in kept
+    ]
 
 
 def test_training_goes_on_when_wandb_breaks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -146,6 +146,7 @@ def test_killed_at_random_moments_and_resumed(model: str, request: pytest.Fixtur
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_saves_and_leaves(signum: int, code: int, unpaired: Path, tmp_path: Path) -> None:
     tree = tiny_settings("cyclegan", unpaired, tmp_path / "run", run__steps=100_000, run__save_every=100_000)
+    tree["run"]["compile"] = "off"
     process = start(tree, tmp_path / "train.yaml")
     history = tmp_path / "run" / "history.jsonl"
     while not read_history(history) and process.poll() is None:
