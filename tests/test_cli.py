@@ -121,6 +121,11 @@ def test_mistakes_are_one_sentence_and_exit_code_2(words: list[str], sentence: s
     assert "Traceback" not in result.stderr
 
 
+def test_bench_runs_the_benchmark(capfd: pytest.CaptureFixture[str]) -> None:
+    assert translate("bench", "training").returncode == 0
+    assert "--reference PATH names no checkout" in capfd.readouterr().out
+
+
 def test_settings_and_version() -> None:
     shown = translate("settings").stdout
     assert "--data.crop_size" in shown

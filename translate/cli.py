@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -164,8 +165,9 @@ def run(
     direction: Annotated[str | None, typer.Option(help="a2b or b2a.")] = None,
     precision: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    tile: Annotated[int | None, typer.Option(help="Pixels of a tile; large images are tiled anyway, 0 never.")] = None,
 ) -> None:
-    """Translate images."""
+    """Translate images. Tiles save memory and do not change the result."""
     from translate.inference.files import plan, translate_files
     from translate.inference.translator import load
 
@@ -175,7 +177,7 @@ def run(
     def progress(pairs: Sequence[Item]) -> Iterator[Item]:
         yield from track(pairs, "Translating", console=Console(stderr=True), disable=len(pairs) == 1)
 
-    outcome = translate_files(translator, pairs, direction, progress)
+    outcome = translate_files(translator, pairs, direction, tile, progress)
     for path, reason in outcome.failed:
         Console(stderr=True).print(f"Not translated: {path}: {reason}", highlight=False, soft_wrap=True)
     if outcome.failed:
@@ -217,6 +219,21 @@ def studio(
     from translate.studio import launch
 
     launch(host=host, port=port, auth=auth, share=share, runs=runs)
+
+
+class Benchmark(StrEnum):
+    """What can be measured beside the reference implementation."""
+
+    training = "training"
+
+
+@app.command(context_settings=DOTTED)
+def bench(context: typer.Context, what: Annotated[Benchmark, typer.Argument(help="What to measure.")]) -> None:
+    """Measure beside the reference: translate bench training --reference PATH (a checkout; see benchmarks/)."""
+    folder = Path(__file__).parent.parent / "benchmarks"
+    if not folder.is_dir():
+        raise UserError("The benchmarks are part of the checkout of this project; an installed package has none.")
+    raise typer.Exit(subprocess.run([sys.executable, folder / f"{what.value}.py", *context.args]).returncode)
 
 
 # ---------------------------------------------------------------------------------------------------------- checkpoints
