@@ -20,16 +20,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
-import importlib.util
 import io
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from reference_checkout import add_reference, find_checkout, import_from
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -49,15 +50,6 @@ GENERATORS = {"resnet_6blocks": 128, "resnet_9blocks": 128, "unet_128": 128, "un
 
 NORMS = ("batch", "instance", "none")
 LIMITS = {"eval": 1e-5, "test": 1e-5, "gradient": 1e-4, "export": 1e-5}
-
-
-def load_networks(checkout: Path) -> ModuleType:
-    """The reference's models/networks.py by itself: it imports none of the checkout's other modules."""
-    spec = importlib.util.spec_from_file_location("reference_networks", checkout / "models" / "networks.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def randomise(network: nn.Module) -> nn.Module:
@@ -159,18 +151,14 @@ def compare_discriminator(networks: ModuleType, netD: str, layers: int, norm: st
     return differences | {"spread": float(expected.std())}
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Compare everything, print a table, and return the exit code."""
     parser = argparse.ArgumentParser(description="Compare our networks with the reference implementation's.")
-    parser.add_argument("--reference", type=Path, required=True, help="checkout of pytorch-CycleGAN-and-pix2pix")
+    add_reference(parser)
     parser.add_argument("--quick", action="store_true", help="16 filters instead of 64")
-    arguments = parser.parse_args()
-    if not (arguments.reference / "models" / "networks.py").is_file():
-        parser.error(
-            f"{arguments.reference} is no checkout of pytorch-CycleGAN-and-pix2pix: it has no models/networks.py"
-        )
-    width = 16 if arguments.quick else 64
-    networks = load_networks(arguments.reference)
+    given = parser.parse_args(arguments)
+    networks = import_from(find_checkout(parser, given.reference), "models.networks")
+    width = 16 if given.quick else 64
     torch.manual_seed(0)
     began = time.perf_counter()
 

@@ -32,7 +32,7 @@ def printed(report: FolderReport) -> str:
 def test_sound_unpaired_folder(tmp_path: Path) -> None:
     unpaired(tmp_path, 5, 8)
     unpaired(tmp_path, 2, 2, split="val")
-    for path in (tmp_path / "valA").iterdir():  # the helper draws the same noise again, which would be a leak
+    for path in (tmp_path / "valA").iterdir():  # the fixture draws the same noise again, which would be a leak
         write(path, picture(500 + int(path.stem)))
     for path in (tmp_path / "valB").iterdir():
         write(path, picture(600 + int(path.stem)))

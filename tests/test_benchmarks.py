@@ -1,0 +1,101 @@
+"""The comparisons in benchmarks/: what they say of a difference, and what they do without a checkout."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.conftest import REPOSITORY
+from translate.losses import l1
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/reference_training.py."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    return importlib.import_module("reference_training")
+
+
+@pytest.fixture
+def checkout() -> str:
+    """A checkout of the reference implementation."""
+    path = os.environ.get("TRANSLATE_REFERENCE")
+    if not path:
+        pytest.skip("TRANSLATE_REFERENCE names no checkout of pytorch-CycleGAN-and-pix2pix")
+    return path
+
+
+@pytest.mark.parametrize("name", ["reference_training", "reference_generators"])
+def test_a_comparison_is_skipped_with_a_reason_without_a_checkout(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    main = importlib.import_module(name).main
+    with pytest.raises(SystemExit) as left:
+        main([])
+    assert left.value.code == 0
+    assert "skipped: --reference" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        main(["--reference", str(tmp_path)])
+    assert left.value.code == 2
+    assert f"{tmp_path} is no checkout" in capsys.readouterr().err
+
+
+def test_a_checkouts_modules_do_not_stay(training: ModuleType, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        package = tmp_path / name / "models"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "networks.py").write_text(f"from . import names\nCHECKOUT = names.{name}\n")
+        (package / "names.py").write_text(f"{name} = '{name}'\n")
+    before, path = set(sys.modules), list(sys.path)
+    for name in ("first", "second"):
+        found = vars(training.import_from(tmp_path / name, "models.networks"))
+        assert found["CHECKOUT"] == name
+    assert set(sys.modules) == before
+    assert sys.path == path
+
+
+def test_differences_are_relative_and_a_missing_number_is_a_miss(training: ModuleType) -> None:
+    limited = training.Arithmetic("x", torch.float32, limit=1e-4, limit_steps=2)
+    theirs = [{"G": 100.0, "D": 0.01}, {"G": 100.0, "D": 0.01}, {"G": 100.0, "D": 0.01}]
+
+    def missed(step: int, **changed: float) -> bool:
+        ours = [losses | (changed if at == step else {}) for at, losses in enumerate(theirs)]
+        found: bool = training.is_missed(training.differences(theirs, ours), limited)
+        return found
+
+    assert not missed(0, G=100.009)
+    assert missed(0, G=100.011)
+    assert missed(1, D=0.00999)
+    assert missed(1, D=math.nan)
+    assert not missed(2, D=0.02)  # beyond the steps that the limit is for
+    with pytest.raises(KeyError):
+        training.differences(theirs, [{"G": 100.0}] * 3)
+    with pytest.raises(ValueError, match="3 steps of the reference and 2"):
+        training.differences(theirs, theirs[:2])
+
+
+def test_twenty_steps_equal_those_of_a_checkout(
+    training: ModuleType, checkout: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert training.main(["--reference", checkout, "--quick"]) == 0, capsys.readouterr().out
+
+
+def test_a_step_that_is_wrong_is_noticed(
+    training: ModuleType, checkout: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(image: Tensor, target: Tensor) -> Tensor:
+        return l1(image, target) * 1.001
+
+    monkeypatch.setattr("translate.models.pix2pix.l1", wrong)
+    assert training.main(["--reference", checkout, "--quick", "--only", "dropout"]) == 1
+    assert "1 missed" in capsys.readouterr().out
