@@ -30,12 +30,12 @@ def discriminator_terms(objective: Objective, real: Tensor, fake: Tensor) -> tup
     hinge        max(0, 1 − D(x)),     max(0, 1 + D(x̂))   Lim & Ye 2017, https://arxiv.org/abs/1705.02894
     wgan_gp      −D(x),                D(x̂)               Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875
     """
-    real, fake = real.float(), fake.float()
+    real, fake = _exact(real), _exact(fake)
     match objective:
         case "lsgan":
             return (real - 1).square().mean(), fake.square().mean()
         case "bce" | "bce_minimax":
-            return F.softplus(-real).mean(), F.softplus(fake).mean()
+            return _cross_entropy(real, 1.0), _cross_entropy(fake, 0.0)
         case "hinge":
             return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
         case "wgan_gp":
@@ -51,16 +51,26 @@ def generator_term(objective: Objective, fake: Tensor) -> Tensor:
     hinge        −D(x̂)
     wgan_gp      −D(x̂)
     """
-    fake = fake.float()
+    fake = _exact(fake)
     match objective:
         case "lsgan":
             return (fake - 1).square().mean()
         case "bce":
-            return F.softplus(-fake).mean()
+            return _cross_entropy(fake, 1.0)
         case "bce_minimax":
-            return -F.softplus(fake).mean()
+            return -_cross_entropy(fake, 0.0)
         case "hinge" | "wgan_gp":
             return -fake.mean()
+
+
+def _exact(values: Tensor) -> Tensor:
+    """In float32 where they are of half precision; float64 stays."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _cross_entropy(logits: Tensor, label: float) -> Tensor:
+    """−log σ(logits) for label 1, −log(1 − σ(logits)) for label 0."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
@@ -74,7 +84,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
     """
     between = torch.lerp(fake.detach().to(real.dtype), real, mix).requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-    penalty: Tensor = (gradient.flatten(1).float().norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (_exact(gradient.flatten(1)).norm(dim=1) - 1).square().mean()
     return penalty
 
 
@@ -82,7 +92,7 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
     """R1: ½ ‖∇ D(x)‖² at real images (N, C, H, W). Mescheder et al. 2018, eq. 9, https://arxiv.org/abs/1801.04406."""
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
-    return 0.5 * gradient.float().square().sum(dim=(1, 2, 3)).mean()
+    return 0.5 * _exact(gradient).square().sum(dim=(1, 2, 3)).mean()
 
 
 # ------------------------------------------------------------------------------------------------------- reconstruction
@@ -94,7 +104,7 @@ def l1(image: Tensor, target: Tensor) -> Tensor:
     The cycle consistency ‖F(G(x)) − x‖₁ (Zhu et al. 2017, eq. 2), the identity loss ‖G(y) − y‖₁ (section 5.2) and
     pix2pix's ‖y − G(x)‖₁ (Isola et al. 2017, eq. 3) are all this.
     """
-    return F.l1_loss(image.float(), target.float())
+    return F.l1_loss(_exact(image), _exact(target))
 
 
 class PerceptualLoss(nn.Module):

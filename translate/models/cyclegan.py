@@ -54,15 +54,21 @@ class CycleGAN(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Translate a batch {"A", "B"} of (N, C, H, W) in [-1, 1] there and back: the images the losses are made of."""
-        images = {"real_A": batch["A"], "real_B": batch["B"]}
-        if self.config.lambda_identity:
-            images["fake_B"], images["idt_A"] = together(self.G_A, (batch["A"], batch["B"]), self.merge_G)
-            images["fake_A"], images["idt_B"] = together(self.G_B, (batch["B"], batch["A"]), self.merge_G)
-        else:
-            images["fake_B"] = self.G_A(batch["A"])
-            images["fake_A"] = self.G_B(batch["B"])
+        A, B = batch["A"], batch["B"]
+        images = {"real_A": A, "real_B": B}
+        if self.config.lambda_identity and self.merge_G:
+            images["fake_B"], images["idt_A"] = together(self.G_A, (A, B), merge=True)
+            images["fake_A"], images["idt_B"] = together(self.G_B, (B, A), merge=True)
+            images["rec_A"] = self.G_B(images["fake_B"])
+            images["rec_B"] = self.G_A(images["fake_A"])
+            return images
+        # In the reference's order: gradients are then summed in its order, and a step is the same to the last bit.
+        images["fake_B"] = self.G_A(A)
         images["rec_A"] = self.G_B(images["fake_B"])
+        images["fake_A"] = self.G_B(B)
         images["rec_B"] = self.G_A(images["fake_A"])
+        if self.config.lambda_identity:
+            images["idt_A"], images["idt_B"] = self.G_A(B), self.G_B(A)
         return images
 
     def generator_losses(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
