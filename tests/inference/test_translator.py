@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +117,34 @@ def test_directions(make_checkpoint: MakeCheckpoint) -> None:
     assert np.asarray(back(image)).shape == (40, 40, 3)
     with pytest.raises(UserError, match="no direction a2b; it has b2a"):
         back(image, "a2b")
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "unet"])
+def test_tiles_do_not_change_the_result(make_checkpoint: MakeCheckpoint, architecture: str) -> None:
+    translator = translate.load(make_checkpoint(architecture=architecture), device="cpu", precision="float32")
+    pixels = np.asarray(picture(9, (150, 101)))
+    whole = translator(pixels, tile=0).astype(int)
+    assert np.abs(translator(pixels, tile=32) - whole).max() <= 1
+    assert whole.std() > 5
+
+
+def test_large_images_are_tiled(make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    from translate.inference import tiling
+    from translate.inference import translator as module
+
+    tiles: list[int] = []
+
+    def watched(*arguments: Any, **settings: Any) -> Any:
+        tiles.append(settings["tile"])
+        return tiling.translate_tiled(*arguments, **settings)
+
+    monkeypatch.setattr(module, "TILED_FROM", 100 * 100)
+    monkeypatch.setattr(module, "translate_tiled", watched)
+    translator = translate.load(make_checkpoint(), device="cpu")
+    assert translator(picture(9, (90, 110))).size == (90, 110)
+    assert tiles == []
+    assert translator(picture(9, (101, 111))).size == (101, 111)
+    assert tiles == [module.TILE]
 
 
 def test_unknown_names_and_devices(make_checkpoint: MakeCheckpoint) -> None:

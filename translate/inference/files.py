@@ -65,6 +65,7 @@ def translate_files(
     translator: Translator,
     pairs: Sequence[tuple[Path, Path]],
     direction: str | None = None,
+    tile: int | None = None,
     progress: Callable[[Sequence[tuple[Path, Path]]], Iterator[tuple[Path, Path]]] = iter,
 ) -> Outcome:
     """Translate every pair of input and output file; a bad file does not stop the rest.
@@ -73,12 +74,13 @@ def translate_files(
         translator: the checkpoint.
         pairs: as `plan` gives them.
         direction: a2b or b2a.
+        tile: as the Translator takes it.
         progress: wraps the pairs, to show how far it is.
     """
     outcome = Outcome()
     for source, target in progress(pairs):
         try:
-            result = translator(source, direction)
+            result = translator(source, direction, tile)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_image(result, target)
         except UserError as error:
