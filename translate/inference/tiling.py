@@ -272,8 +272,8 @@ def estimate_statistics(run: Run, memory: int) -> dict[int, tuple[Tensor, Tensor
     """Means and variances of all layers that need them, from square samples of the image at full resolution.
 
     What it costs: three photographs of 16 to 20 megapixels, through a horse2zebra generator of width 24 in float32,
-    came out 1.3, 1.7 and 2.2 grey levels from the exact result on average (99 of 100 pixels within 5, 9 and 10). Half of
-    the sample costs up to 5 levels, and one reduced copy of the whole image 3 to 7: smaller pictures have other textures.
+    came out 1.3, 1.7 and 2.2 grey levels from the exact result on average (99 of 100 pixels within 5, 9 and 10).
+    Half of the sample costs up to 5 levels; a reduced copy of the whole image 3 to 7, because it has other textures.
     """
     unit = max(layer.stride for layer in run.layers)
     side = min(PATCH * unit, run.height, run.width)
