@@ -241,6 +241,7 @@ def test_a_kept_activation_gives_back_any_region(memory: int, tmp_path: Path) ->
     assert sorted(kept.bands) == [2, 3]
     assert torch.equal(kept.read(((13, 19), (2, 4))), features[:, :, 13:19, 2:4])
     kept.release()
+    space.clear()
     assert space.memory == memory
 
 

@@ -267,20 +267,42 @@ def layers_of(generator: nn.Module, device: torch.device, dtype: torch.dtype) ->
 
 @dataclass
 class Space:
-    """Where activations may be kept: so many bytes of the memory of `device`, and for the rest files in `folder`."""
+    """Where activations may be kept: so many bytes of the memory of `device`, and for the rest files in `folder`.
+
+    Files are nameless, so the system removes them however this process ends. They are written and read rather than
+    mapped, so that what was read does not count as this process's. What is given up is used again for the next band of
+    its size: fresh pages cost as much time as the copying.
+    """
 
     memory: int
     folder: Path
     device: torch.device
+    spare: dict[int, list[Tensor | FileIO]] = field(default_factory=dict)  # by bytes
+
+    def take(self, size: int) -> Tensor | FileIO:
+        """Room for so many bytes: memory (a tensor of uint8) where there is enough left, else a file."""
+        if self.spare.get(size):
+            return self.spare[size].pop()
+        self.clear()
+        if size <= self.memory:
+            self.memory -= size
+            return torch.empty(size, dtype=torch.uint8, device=self.device)
+        return tempfile.TemporaryFile(buffering=0, dir=self.folder)
+
+    def clear(self) -> None:
+        """Free what is spare."""
+        for size, rooms in self.spare.items():
+            for room in rooms:
+                if isinstance(room, Tensor):
+                    self.memory += size
+                else:
+                    room.close()
+        self.spare.clear()
 
 
 @dataclass
 class Activation:
-    """An activation (1, C, H, W) kept in bands of `rows` rows, each (rows, W, C).
-
-    A band is in memory where the space allows it, else in a nameless file, which the system removes however this
-    process ends. Files are read and written rather than mapped, so that what was read does not count as this process's.
-    """
+    """An activation (1, C, H, W) kept in bands of `rows` rows, each a tensor (rows, W, C) or a file of its bytes."""
 
     space: Space
     height: int
@@ -332,10 +354,8 @@ class Activation:
         for number in list(self.bands):
             if until is None or (number + 1) * self.rows <= until:
                 band = self.bands.pop(number)
-                if isinstance(band, Tensor):
-                    self.space.memory += band.nbytes
-                else:
-                    band.close()
+                room = band.flatten().view(torch.uint8) if isinstance(band, Tensor) else band
+                self.space.spare.setdefault(self._shape(number).numel() * self.dtype.itemsize, []).append(room)
 
     def _shares(self, rows: Span) -> Iterator[tuple[int, slice, slice]]:
         """The bands that hold these rows: their number, which of their rows, and where in `rows` those are."""
@@ -344,17 +364,14 @@ class Activation:
             first, last = max(rows[0], start), min(rows[1], start + self.rows)
             yield number, slice(first - start, last - start), slice(first - rows[0], last - rows[0])
 
+    def _shape(self, number: int) -> torch.Size:
+        return torch.Size((min(self.rows, self.height - number * self.rows), self.width, self.channels))
+
     def _band(self, number: int) -> Tensor | FileIO:
         if number not in self.bands:
-            rows = min(self.rows, self.height - number * self.rows)
-            size = rows * self.width * self.channels * self.dtype.itemsize
-            if size <= self.space.memory:
-                self.space.memory -= size
-                self.bands[number] = torch.empty(
-                    rows, self.width, self.channels, dtype=self.dtype, device=self.space.device
-                )
-            else:
-                self.bands[number] = tempfile.TemporaryFile(buffering=0, dir=self.space.folder)  # noqa: SIM115
+            shape = self._shape(number)
+            room = self.space.take(shape.numel() * self.dtype.itemsize)
+            self.bands[number] = room.view(self.dtype).view(shape) if isinstance(room, Tensor) else room
         return self.bands[number]
 
     def _rows_on_disk(self, first: int, columns: Span, pixels: Tensor) -> list[tuple[int, memoryview]]:

@@ -392,6 +392,7 @@ def run_passes(
     works = work(run, passes, tile)
     rows, columns = -(-run.height // tile), -(-run.width // tile)
     with ExitStack() as cleanup:
+        cleanup.callback(space.clear)
         for number, step in enumerate(passes):
             ending = run.kept.keys() - _read_after(passes, number)
             fresh = {layer: _activation(run, layer, tile, space) for layer in step.writes}
