@@ -50,7 +50,7 @@ from torch.nn import functional as F
 
 from translate.checkpoints.reference import discriminator_to_reference, net_G, to_reference
 from translate.config import DataConfig, TrainConfig
-from translate.data.loading import make_dataset, make_loader
+from translate.data.loading import TranslationDataset, make_loader
 from translate.models import build_model
 from translate.training.step import TrainingStep
 
@@ -153,7 +153,7 @@ def load_batches(setting: Setting, data: Path) -> tuple[list[dict[str, Tensor]],
         crop_size=setting.size,
         cache_gb=0.0,
     )
-    dataset = make_dataset(config, channels=(3, 3), paired=paired, seed=0)
+    dataset = TranslationDataset(config, channels=(3, 3), paired=paired, seed=0)
     loader = make_loader(dataset, batch_size=setting.batch, seed=0, workers=0)
     return [{name: batch[name] for name in ("A", "B")} for _, batch in zip(range(STEPS), loader, strict=False)], (
         root.name

@@ -15,7 +15,7 @@ from translate.data import cache as cache_module
 from translate.data import dataset as dataset_module
 from translate.data.cache import DecodedCache
 from translate.data.images import read_array
-from translate.data.loading import make_dataset, make_loader
+from translate.data.loading import TranslationDataset, make_loader
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -60,12 +60,12 @@ def test_no_more_than_half_of_the_free_memory_is_promised(tmp_path: Path, monkey
     assert DecodedCache(10, 10**12).limit == 2000
     assert DecodedCache(10, 1200, sharers=4).limit == 300
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    source = make_dataset(settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0)
+    source = TranslationDataset(settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0)
     assert source.cache.limit == 1000
 
 
 def test_zero_turns_it_off(tmp_path: Path) -> None:
-    source = make_dataset(settings(unpaired(tmp_path), cache_gb=0), channels=(3, 3), paired=False, seed=0)
+    source = TranslationDataset(settings(unpaired(tmp_path), cache_gb=0), channels=(3, 3), paired=False, seed=0)
     source[(0, 0)]
     assert source.cache.used() == 0
 
@@ -100,7 +100,7 @@ def test_workers_decode_each_image_once_between_them(tmp_path: Path, monkeypatch
         return read_array(path, channels)
 
     monkeypatch.setattr(dataset_module, "read_array", counted)
-    source = make_dataset(settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0)
+    source = TranslationDataset(settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0)
     loader = iter(make_loader(source, batch_size=1, seed=0, workers=2))
     for _ in range(60):
         next(loader)
@@ -112,8 +112,8 @@ def test_workers_decode_each_image_once_between_them(tmp_path: Path, monkeypatch
 
 def test_cached_sample_is_the_decoded_one(tmp_path: Path) -> None:
     config = settings(unpaired(tmp_path))
-    cached = make_dataset(config, channels=(3, 3), paired=False, seed=0)
-    fresh = make_dataset(config.model_copy(update={"cache_gb": 0.0}), channels=(3, 3), paired=False, seed=0)
+    cached = TranslationDataset(config, channels=(3, 3), paired=False, seed=0)
+    fresh = TranslationDataset(config.model_copy(update={"cache_gb": 0.0}), channels=(3, 3), paired=False, seed=0)
     for _ in range(2):
         for index in range(8):
             one, other = cached[(0, index)], fresh[(0, index)]

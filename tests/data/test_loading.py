@@ -20,12 +20,12 @@ from PIL import Image
 from tests.data.pictures import negatives, picture, settings, unpaired, write
 from translate.data import dataset as dataset_module
 from translate.data.images import UnreadableImage
-from translate.data.loading import TranslationDataset, make_dataset, make_loader, steps_per_epoch
+from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.errors import UserError
 
 
 def dataset(root: Path, *, paired: bool = False, seed: int = 0, **values: Any) -> TranslationDataset:
-    return make_dataset(settings(root, **values), channels=(3, 3), paired=paired, seed=seed, multiple=4)
+    return TranslationDataset(settings(root, **values), channels=(3, 3), paired=paired, seed=seed, multiple=4)
 
 
 def take(source: TranslationDataset, count: int, **options: Any) -> list[dict[str, Any]]:
@@ -183,7 +183,7 @@ def test_direction_swaps_halves_and_channels_come_after_it(tmp_path: Path) -> No
     A = np.zeros((16, 16, 3), np.uint8)
     write(tmp_path / "train" / "x.png", np.concatenate([A, A + 255], axis=1))
     config = settings(tmp_path, direction="b2a", load_size=16)
-    sample = make_dataset(config, channels=(1, 3), paired=True, seed=0)[(0, 0)]
+    sample = TranslationDataset(config, channels=(1, 3), paired=True, seed=0)[(0, 0)]
     assert sample["A"].shape == (1, 16, 16)
     assert sample["B"].shape == (3, 16, 16)
     assert sample["A"].min() == 1
@@ -194,7 +194,7 @@ def test_validation_is_whole_images_in_order_without_randomness(tmp_path: Path) 
     root = unpaired(tmp_path)
     unpaired(root, 3, 2, split="val")
     config = settings(root, load_size=23)
-    source = make_dataset(config, channels=(3, 3), paired=False, seed=0, training=False, multiple=4)
+    source = TranslationDataset(config, channels=(3, 3), paired=False, seed=0, training=False, multiple=4)
     samples = [source[(epoch, 2)] for epoch in (0, 1)]
     assert same(*samples)
     assert samples[0]["A"].shape == (3, 20, 20)  # 23 rounded down
@@ -203,7 +203,7 @@ def test_validation_is_whole_images_in_order_without_randomness(tmp_path: Path) 
 
 
 def test_validation_falls_back_to_the_training_split(tmp_path: Path) -> None:
-    source = make_dataset(
+    source = TranslationDataset(
         settings(unpaired(tmp_path)), channels=(3, 3), paired=False, seed=0, training=False, multiple=4
     )
     assert source[(0, 0)]["A_path"].endswith("trainA/000.png")
@@ -215,7 +215,7 @@ def test_sixteen_bits_reach_the_tensor(tmp_path: Path) -> None:
         write(tmp_path / f"train{side}" / "x.png", levels)
     for augment in ([], [{"HorizontalFlip": {"p": 0}}]):
         config = settings(tmp_path, load_size=16, flip=False, augment=augment)
-        sample = make_dataset(config, channels=(1, 1), paired=True, seed=0)[(0, 0)]
+        sample = TranslationDataset(config, channels=(1, 1), paired=True, seed=0)[(0, 0)]
         np.testing.assert_allclose(sample["A"].numpy().ravel(), levels.ravel() / 32767.5 - 1, atol=1e-6)
 
 
@@ -224,7 +224,7 @@ def test_images_of_many_channels(tmp_path: Path) -> None:
         (tmp_path / f"train{side}").mkdir()
         np.save(tmp_path / f"train{side}" / "x.npy", np.full((20, 30, 7), 255, np.uint8))
     config = settings(tmp_path, augment=[{"Rotate": {"limit": 10, "border_mode": 4}}])
-    sample = make_dataset(config, channels=(7, 7), paired=True, seed=0)[(0, 0)]
+    sample = TranslationDataset(config, channels=(7, 7), paired=True, seed=0)[(0, 0)]
     assert sample["A"].shape == (7, 16, 16)
     assert sample["A"].min() == 1
 
@@ -313,7 +313,7 @@ def test_transform_that_cannot_be_applied(tmp_path: Path) -> None:
     for side in "AB":
         write(tmp_path / f"train{side}" / "x.png", picture(1, 24, 20, channels=1))
     config = settings(tmp_path, augment=[{"ISONoise": {"p": 1}}])
-    source = make_dataset(config, channels=(1, 1), paired=True, seed=0)
+    source = TranslationDataset(config, channels=(1, 1), paired=True, seed=0)
     with pytest.raises(UserError, match=r"data\.augment failed on .*x\.png"):
         source[(0, 0)]
 
@@ -329,7 +329,7 @@ def test_real_photographs_if_they_are_here() -> None:
     root = Path(__file__).parents[3] / "shared" / "data" / "horse2zebra"
     if not root.is_dir():
         pytest.skip("the photographs of horse2zebra are not on this machine")
-    source = make_dataset(settings(root, limit=20), channels=(3, 3), paired=False, seed=0)
+    source = TranslationDataset(settings(root, limit=20), channels=(3, 3), paired=False, seed=0)
     sample = source[(0, 0)]
     with Image.open(sample["A_path"]) as image:
         assert image.size == (256, 256)

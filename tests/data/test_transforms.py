@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.data.pictures import picture, settings
-from translate.data.loading import make_dataset
+from translate.data.loading import TranslationDataset
 from translate.data.pipelines import build_pipeline
 from translate.data.transforms import Augment, check_sizes, prepare, resize, target_size
 from translate.errors import UserError
@@ -132,7 +132,7 @@ def test_wrong_transform_is_found_before_any_image_is_read(tmp_path: Path) -> No
         (tmp_path / f"train{side}").mkdir()
         (tmp_path / f"train{side}" / "1.png").touch()
     with pytest.raises(UserError, match=r"data\.augment_B: .*Rotat"):
-        make_dataset(settings(tmp_path, augment_B=[{"Rotat": {}}]), channels=(3, 3), paired=False, seed=0)
+        TranslationDataset(settings(tmp_path, augment_B=[{"Rotat": {}}]), channels=(3, 3), paired=False, seed=0)
 
 
 def draws(seed: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:

@@ -49,7 +49,19 @@ def permutation(seed: int, epoch: int, purpose: int, count: int) -> np.ndarray[A
 
 
 class TranslationDataset(Dataset[Sample]):
-    """Images of two domains, by (epoch, index); see `make_dataset`."""
+    """Images of two domains as samples, by (epoch, index).
+
+    Args:
+        config: where they are and how they are treated.
+        channels: of A and of B, with the direction applied (what the model reads, what it makes).
+        paired: whether the model needs pairs (pix2pix).
+        seed: of all that is drawn at random.
+        training: otherwise `val_split` (the training split where there is none) in order, whole images, scaled as in
+            training, neither cropped nor mirrored nor transformed, sides rounded down to `multiple`.
+        multiple: what the sides of an image have to be a multiple of, in pixels.
+    Raises:
+        UserError: the folders are not as they should be, or sizes or transforms are wrong.
+    """
 
     def __init__(
         self,
@@ -204,31 +216,6 @@ class TranslationDataset(Dataset[Sample]):
                 f"The transforms of data.augment_A and augment_B left {path_A} and {path_B} with different sizes; only "
                 "data.augment, which treats both alike, may change them."
             )
-
-
-def make_dataset(
-    config: DataConfig,
-    *,
-    channels: tuple[int, int],
-    paired: bool,
-    seed: int,
-    training: bool = True,
-    multiple: int = 1,
-) -> TranslationDataset:
-    """Images of two domains as samples.
-
-    Args:
-        config: where they are and how they are treated.
-        channels: of A and of B, with the direction applied (what the model reads, what it makes).
-        paired: whether the model needs pairs (pix2pix).
-        seed: of all that is drawn at random.
-        training: otherwise `val_split` (the training split where there is none) in order, whole images, scaled as in
-            training, neither cropped nor mirrored nor transformed, sides rounded down to `multiple`.
-        multiple: what the sides of an image have to be a multiple of, in pixels.
-    Raises:
-        UserError: the folders are not as they should be, or sizes or transforms are wrong.
-    """
-    return TranslationDataset(config, channels=channels, paired=paired, seed=seed, training=training, multiple=multiple)
 
 
 def size_text(image: Any) -> str:

@@ -21,13 +21,12 @@ from translate.data.dataset import (
     Sample,
     TranslationDataset,
     local_processes,
-    make_dataset,
     permutation,
     size_text,
 )
 from translate.errors import UserError
 
-__all__ = ["Sample", "TranslationDataset", "choose_workers", "make_dataset", "make_loader", "steps_per_epoch"]
+__all__ = ["Sample", "TranslationDataset", "choose_workers", "make_loader", "steps_per_epoch"]
 
 
 def steps_per_epoch(dataset: TranslationDataset, batch_size: int, processes: int) -> int:
@@ -53,7 +52,7 @@ def make_loader(
     global random state. Iterating a second time begins with `first_step` again.
 
     Args:
-        dataset: of `make_dataset`.
+        dataset: the samples.
         batch_size: images of each domain in each process.
         workers: loading processes; None chooses for the machine, 0 loads in this process.
         serial: take the images in order instead of shuffling them each epoch.

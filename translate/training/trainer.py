@@ -17,7 +17,7 @@ from torch import Tensor
 
 from translate.checkpoints.format import save_checkpoint
 from translate.config import Pix2PixConfig, TrainConfig
-from translate.data.loading import make_dataset, make_loader, steps_per_epoch
+from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, choose_precision, describe
 from translate.errors import UserError
 from translate.tracking.history import History
@@ -119,9 +119,9 @@ class Run:
         has_compiler = self.device.type == "cuda" or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
         return has_compiler and self.total_steps >= COMPILE_PAYS_FROM.get(self.device.type, math.inf)
 
-    def _dataset(self, training: bool) -> Any:
+    def _dataset(self, training: bool) -> TranslationDataset:
         generator = self.config.model.generator
-        return make_dataset(
+        return TranslationDataset(
             self.config.data,
             channels=(generator.in_channels, generator.out_channels),
             paired=isinstance(self.config.model, Pix2PixConfig),
