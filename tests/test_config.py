@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.cli import parse_overrides
+from translate.commands.train import parse_overrides
 from translate.config import CheckpointConfig, CycleGANConfig, GeneratorConfig, Pix2PixConfig, TrainConfig
 from translate.errors import UserError
 

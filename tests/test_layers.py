@@ -16,7 +16,7 @@ FLOORS = [
     {"catalogue", "checkpoints", "data", "evaluation", "models"},
     {"inference", "training"},
     {"studio"},
-    {"cli", "__main__"},
+    {"cli", "commands", "__main__"},
 ]
 """From the ground up; `translate/__init__.py` itself imports lazily and stands outside."""
 

@@ -72,9 +72,20 @@ class GeneratorConfig(Settings):
         description="transposed convolution, or nearest-neighbour resize and convolution (no checkerboard)",
     )
     separable: bool = Field(False, description="resnet: depthwise-separable convolutions in the blocks")
+    attention: bool = Field(
+        False, description="resnet: also draw a mask of where the input is changed, so the rest stays (Tang 2019)"
+    )
     spectral_norm: bool = Field(False, description="spectral normalisation of every convolution (Miyato 2018)")
     init: Init = Field("normal", description="initialisation of the weights")
     init_gain: float = Field(0.02, gt=0, description="standard deviation (normal) or gain of the initialisation")
+
+    @model_validator(mode="after")
+    def _attention_is_possible(self) -> Self:
+        if self.attention and self.architecture == "unet":
+            raise ValueError("attention is for resnet generators")
+        if self.attention and self.in_channels != self.out_channels:
+            raise ValueError("attention shows the input through a mask: in_channels and out_channels must be equal")
+        return self
 
     @model_validator(mode="after")
     def _size_is_a_power_of_two(self) -> Self:

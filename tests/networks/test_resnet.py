@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.config import GeneratorConfig
-from translate.networks import build_generator
+from translate.networks import ResNetGenerator, build_generator
 
 
 def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) -> Tensor:
@@ -26,6 +26,8 @@ def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) 
         {"padding": "replicate"},
         {"padding": "zeros", "separable": True},
         {"upsample": "resize"},
+        {"attention": True},
+        {"attention": True, "in_channels": 1, "out_channels": 1},
         {"separable": True, "spectral_norm": True, "upsample": "resize"},
     ],
     ids=str,
@@ -100,3 +102,20 @@ def test_separable_blocks_are_far_smaller() -> None:
 
     assert block_weights(False) == 2 * 256 * 256 * 9
     assert block_weights(True) == 2 * (256 * 9 + 256 * 256)
+
+
+def test_attention_shows_the_input_where_its_mask_is_zero() -> None:
+    generator = build_generator(GeneratorConfig(width=4, blocks=1, attention=True))
+    assert isinstance(generator, ResNetGenerator)
+    picture, drawn = image(), torch.randn(2, 3, 16, 24)
+    mask = torch.full((2, 1, 16, 24), -30.0)
+    mask[..., 12:] = 30.0
+    made = generator.finish(torch.cat([drawn, mask], dim=1), picture)
+    torch.testing.assert_close(made[..., :12], picture[..., :12])
+    torch.testing.assert_close(made[..., 12:], torch.tanh(drawn[..., 12:]))
+
+
+@pytest.mark.parametrize("settings", [{"architecture": "unet"}, {"out_channels": 1}], ids=str)
+def test_attention_is_refused_where_the_input_cannot_show(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="attention"):
+        GeneratorConfig.model_validate({"attention": True} | settings)

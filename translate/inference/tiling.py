@@ -57,7 +57,7 @@ from translate.inference.activations import (
     layers_of,
     moments_of,
 )
-from translate.networks import ResNetGenerator
+from translate.networks import ResNetGenerator, UNetGenerator
 
 PRICES = (0.0, 300.0, 1000.0)
 """Multiply-adds a number up to which an activation is made again: the first that makes all fit memory, or the last."""
@@ -120,6 +120,7 @@ def translate_tiled(
     device = torch.device(device)
     with torch.inference_mode():
         layers = layers_of(generator, device, dtype)
+        assert isinstance(generator, (ResNetGenerator, UNetGenerator))
         unit = max(layer.stride for layer in layers)
         height, width = image.shape[:2]
         if height % unit or width % unit:
@@ -135,13 +136,15 @@ def translate_tiled(
             run.norms = estimate_statistics(run, memory)
         space = Space(memory, _scratch_folder(run, peak_of(run, passes, tile) - memory, scratch), device)
         bits = bits or image.dtype.itemsize * 8
-        made = np.empty((height, width, layers[-1].channels), f"uint{bits}") if out is None else out
+        if out is None:
+            out = np.empty((height, width, generator.out_channels), f"uint{bits}")
 
         def keep_pixels(region: Region, features: Tensor) -> None:
-            made[slice(*region[0]), slice(*region[1])] = to_pixels(torch.tanh(features[0].float()), bits)
+            finished = generator.finish(features.float(), of_image(region).to(device))
+            out[slice(*region[0]), slice(*region[1])] = to_pixels(finished[0], bits)
 
         run_passes(run, passes, tile, space, keep_pixels, progress or (lambda share: None))
-    return made
+    return out
 
 
 # ------------------------------------------------------------------------------------------------------------- one tile

@@ -16,11 +16,14 @@ class ResNetGenerator(nn.Module):
     """c7s1-64, d128, d256, R256 × blocks, u128, u64, c7s1-3 in the words of the CycleGAN paper's appendix; any width.
 
     Channels double with each of `downsamplings` stride-2 stages, stay through the residual blocks, and halve again.
-    A compact generator is this one with a small width and separable blocks.
+    A compact generator is this one with a small width. With `config.attention` the head has one channel more, a mask:
+    see `finish`.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        self.out_channels = config.out_channels
+        self.attention = config.attention
         norm, bias = config.norm, has_bias(config.norm)
         channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
         stem = nn.Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
@@ -39,7 +42,8 @@ class ResNetGenerator(nn.Module):
             else:
                 grow = resize_conv(wide, narrow, config.padding, bias)
             self.up.append(stage(grow, make_norm(norm, narrow), nn.ReLU(inplace=True)))
-        self.head = nn.Conv2d(config.width, config.out_channels, 7, padding=3, padding_mode="reflect")
+        made = config.out_channels + config.attention
+        self.head = nn.Conv2d(config.width, made, 7, padding=3, padding_mode="reflect")
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1].
@@ -47,7 +51,19 @@ class ResNetGenerator(nn.Module):
         H and W are multiples of 2**downsamplings; other sides come out rounded up to the next multiple. Reflection
         needs sides of 4 pixels at least, and of 2 after the stride-2 stages.
         """
-        return torch.tanh(self.head(self.up(self.blocks(self.down(self.stem(image))))))
+        return self.finish(self.head(self.up(self.blocks(self.down(self.stem(image))))), image)
+
+    def finish(self, features: Tensor, image: Tensor) -> Tensor:
+        """What the head gives, (N, C, H, W), and the input image, made an image in [-1, 1].
+
+        With attention (Tang et al. 2019, scheme I, https://arxiv.org/abs/1903.12296) the last channel is a mask: where
+        it is 0 the input shows, where it is 1 what the network has drawn. The network need not learn to copy, and a
+        background keeps its colours, which instance norm would have it guess.
+        """
+        if not self.attention:
+            return torch.tanh(features)
+        mask = torch.sigmoid(features[:, -1:])
+        return mask * torch.tanh(features[:, :-1]) + (1 - mask) * image
 
 
 class ResidualBlock(nn.Sequential):

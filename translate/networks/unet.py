@@ -22,6 +22,7 @@ class UNetGenerator(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        self.out_channels = config.out_channels
         norm, bias = config.norm, has_bias(config.norm)
         self.size = config.size
         levels = config.size.bit_length() - 1
@@ -68,4 +69,8 @@ class UNetGenerator(nn.Module):
         features = F.relu(features, inplace=True)
         for stride in self.up:
             features = F.relu(torch.cat([skips.pop(), stride(features)], dim=1), inplace=True)
-        return torch.tanh(self.head(features))
+        return self.finish(self.head(features), image)
+
+    def finish(self, features: Tensor, image: Tensor) -> Tensor:
+        """What the head gives, (N, C, H, W), made an image in [-1, 1]; a ResNetGenerator needs the input for it."""
+        return torch.tanh(features)

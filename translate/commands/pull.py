@@ -1,0 +1,54 @@
+"""translate pull | datasets: public data sets and checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from translate.commands.terminal import Download, console
+
+pull = typer.Typer(help="Download public data sets and checkpoints.", no_args_is_help=True)
+
+
+def datasets() -> None:
+    """List the public data sets that have a card and a preset."""
+    from translate.catalogue import dataset_cards
+
+    table = Table("Name", "A → B", "Model", "Images", "Licence", box=None, pad_edge=False)
+    for card in dataset_cards():
+        domains = (card.domain_A, card.domain_B) if card.direction == "a2b" else (card.domain_B, card.domain_A)
+        counts = list(card.splits.values())
+        images = "?" if None in counts else str(sum(count or 0 for count in counts))
+        table.add_row(card.name, " → ".join(domains), card.model, images, card.license)
+    console.print(table)
+
+
+@pull.command("dataset")
+def pull_dataset(
+    name: Annotated[str, typer.Argument(help="Name of a data set, e.g. facades.")],
+    into: Annotated[Path | None, typer.Option(help="Folder for it; datasets/NAME/data where not given.")] = None,
+) -> None:
+    """Download a public data set."""
+    from translate.catalogue import dataset_card, preset
+    from translate.catalogue import pull_dataset as download
+
+    shown = Download(name)
+    with shown.bar:
+        folder = download(name, into=into, progress=shown)
+    root = f" --data.root {folder}" if into else ""
+    console.print(f"{name} is in {folder}. {dataset_card(name).license_note}", highlight=False)
+    console.print(f"Train on it: translate train {preset(name)}{root}", highlight=False, soft_wrap=True)
+
+
+@pull.command("model")
+def pull_model(name: Annotated[str, typer.Argument(help="Name of a published model, e.g. horse2zebra.")]) -> None:
+    """Download a published checkpoint of the reference implementation."""
+    from translate.catalogue import pull_model as download
+
+    shown = Download(name)
+    with shown.bar:
+        folder = download(name, progress=shown)
+    console.print(f"{name} is in {folder}; use it with: translate run {name} IMAGE -o OUT")
