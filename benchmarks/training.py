@@ -28,9 +28,9 @@ from reference_checkout import add_reference, find_checkout
 from reference_training import RESNET_9, Setting, build_reference
 from rich.console import Console
 from rich.table import Table
-from torch.utils.flop_counter import FlopCounterMode
 
 from translate.devices import DTYPES, choose_device, choose_precision, describe
+from translate.training.arithmetic import matrix_rate, step_flops
 from translate.training.step import TrainingStep
 
 WARM_UP = 2
@@ -82,29 +82,6 @@ def work(pipe: Connection, make: Callable[..., Callable[[Any], Any]], arguments:
         pipe.send((times, torch.cuda.max_memory_allocated() if device.type == "cuda" else peak))
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of a large matrix product, the best of ten."""
-    size = 2048 if device.type == "cpu" else 8192
-    one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    best = float("inf")
-    for _ in range(10):
-        begun = time.perf_counter()
-        one @ other
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - begun)
-    return 2 * size**3 / best
-
-
-def step_flops(setting: Setting) -> float:
-    """Floating-point operations of the convolutions of one step."""
-    step = make_ours(setting, torch.device("cpu"), "float32", compiled=False)
-    images = torch.zeros(setting.batch, 3, setting.size, setting.size)
-    with FlopCounterMode(display=False) as counter:
-        step({"A": images, "B": images})
-    return float(counter.get_total_flops())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description="Time our training steps beside the reference implementation's.")
@@ -145,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for pipe in pipes.values():
         pipe.send(0)
 
-    flops = step_flops(setting)
+    shape = torch.Size((setting.batch, 3, setting.size, setting.size))
+    flops = step_flops(setting.config(merge=True), shape, shape)
     rates = {"reference": matrix_rate(device, torch.float32), "ours": matrix_rate(device, DTYPES[precision])}
     table = Table("", "precision", "s a step", "images/s", "peak GB", "GFLOP/s", "of the machine's rate")
     for name in sides:

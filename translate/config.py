@@ -65,6 +65,9 @@ class GeneratorConfig(Settings):
     downsamplings: int = Field(2, ge=0, le=6, description="resnet: stride-2 stages before the blocks")
     size: int = Field(256, description="unet: smallest image side; a power of two from 32 up; 256 has 8 levels")
     norm: Norm = Field("instance", description="normalisation; sync_batch is batch over all processes")
+    bias: bool | None = Field(
+        None, description="biases before norms; if not given as in the published weights: with instance norm only"
+    )
     dropout: bool = Field(False, description="dropout 0.5: in every resnet block, in the unet's inner levels")
     padding: Literal["reflect", "replicate", "zeros"] = Field("reflect", description="resnet: padding of its blocks")
     upsample: Literal["transposed", "resize"] = Field(
@@ -75,16 +78,22 @@ class GeneratorConfig(Settings):
     attention: bool = Field(
         False, description="resnet: also draw a mask of where the input is changed, so the rest stays (Tang 2019)"
     )
+    residual: bool = Field(
+        False, description="resnet: draw a change of the input instead of a new picture; colours stay"
+    )
     spectral_norm: bool = Field(False, description="spectral normalisation of every convolution (Miyato 2018)")
     init: Init = Field("normal", description="initialisation of the weights")
     init_gain: float = Field(0.02, gt=0, description="standard deviation (normal) or gain of the initialisation")
 
     @model_validator(mode="after")
-    def _attention_is_possible(self) -> Self:
-        if self.attention and self.architecture == "unet":
-            raise ValueError("attention is for resnet generators")
-        if self.attention and self.in_channels != self.out_channels:
-            raise ValueError("attention shows the input through a mask: in_channels and out_channels must be equal")
+    def _input_can_show(self) -> Self:
+        for name in ("attention", "residual"):
+            if getattr(self, name) and self.architecture == "unet":
+                raise ValueError(f"{name} is for resnet generators")
+            if getattr(self, name) and self.in_channels != self.out_channels:
+                raise ValueError(f"{name} needs as many in_channels as out_channels: the input shows in the output")
+        if self.attention and self.residual:
+            raise ValueError("attention and residual exclude each other")
         return self
 
     @model_validator(mode="after")
@@ -198,6 +207,28 @@ class DataConfig(Settings):
     strict: bool = Field(False, description="stop at an unreadable image instead of skipping and counting it")
 
 
+# ------------------------------------------------------------------------------------------------------------- drawings
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$"), BeforeValidator(lambda text: str(text).lower())]
+
+
+class DrawingConfig(Settings):
+    """How to draw what a checkpoint reads, where that is a drawing: the studio's Draw tab offers just these colours.
+
+    As YAML: `drawing: {background: "#ffffff", palette: {line: "#000000"}}`; one colour is drawn with a pen, several are
+    the labels of areas. It describes the input of a2b.
+    """
+
+    background: Colour = Field(description="#rrggbb of the empty sheet")
+    palette: dict[str, Colour] = Field(description="#rrggbb of each colour that has a meaning, by its name")
+
+    @model_validator(mode="after")
+    def _something_shows(self) -> Self:
+        if not set(self.palette.values()) - {self.background}:
+            raise ValueError("palette: a colour other than the background is needed")
+        return self
+
+
 # ------------------------------------------------------------------------------------------------------------- training
 
 
@@ -279,6 +310,9 @@ class TrainConfig(Settings):
     dataset: str = Field("", description="name of the data set in the checkpoint's model card")
     license: str = Field("", description="licence of the data, for the model card")
     limits: str = Field("", description="what the checkpoint cannot do, in one line, for the model card")
+    drawing: DrawingConfig | None = Field(
+        None, description="colours to draw with, where the model reads drawings, for the studio's Draw tab"
+    )
     model: Annotated[Pix2PixConfig | CycleGANConfig, Field(discriminator="name")] = Field(
         default_factory=CycleGANConfig
     )
@@ -404,6 +438,9 @@ class CheckpointConfig(Settings):
         description="batch norm: running averages, or the image's own statistics as pix2pix does at test time",
     )
     examples: list[str] = Field(default_factory=list, description="files in the folder to try it on, for the studio")
+    drawing: DrawingConfig | None = Field(
+        None, description="colours to draw with, where a2b reads drawings, for the studio"
+    )
     metrics: dict[str, Any] = Field(
         default_factory=dict, description="as `translate evaluate` gives them, by direction"
     )

@@ -68,6 +68,7 @@ def difference(one: Image, other: Image) -> float:
         {"norm": "batch", "dropout": True},
         {"norm": "none"},
         {"attention": True},
+        {"residual": True, "norm": "none", "bias": True},
         {"separable": True, "upsample": "resize", "blocks": 3},
         {"padding": "replicate", "spectral_norm": True},
         {"padding": "zeros", "downsamplings": 3, "in_channels": 1, "out_channels": 4},

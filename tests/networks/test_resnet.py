@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from translate.config import GeneratorConfig
 from translate.networks import ResNetGenerator, build_generator
+from translate.networks.resnet import REACH
 
 
 def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) -> Tensor:
@@ -27,6 +28,7 @@ def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) 
         {"padding": "zeros", "separable": True},
         {"upsample": "resize"},
         {"attention": True},
+        {"residual": True, "norm": "none", "bias": True},
         {"attention": True, "in_channels": 1, "out_channels": 1},
         {"separable": True, "spectral_norm": True, "upsample": "resize"},
     ],
@@ -72,6 +74,7 @@ def test_state_dict_keys_are_those_that_checkpoints_hold() -> None:
 @pytest.mark.parametrize(("padding", "uniform"), [("reflect", True), ("replicate", True), ("zeros", False)])
 def test_padding_of_the_blocks_decides_whether_borders_show(padding: str, uniform: bool) -> None:
     settings = {"width": 4, "blocks": 2, "downsamplings": 0, "norm": "none", "padding": padding, "init": "kaiming"}
+    torch.manual_seed(0)
     generator = build_generator(GeneratorConfig.model_validate(settings))
     made = generator(torch.full((1, 3, 16, 16), 0.5))
     assert torch.allclose(made, made[:, :, 8:9, 8:9].expand_as(made), atol=1e-5) is uniform
@@ -80,6 +83,7 @@ def test_padding_of_the_blocks_decides_whether_borders_show(padding: str, unifor
 @pytest.mark.parametrize("upsample", ["transposed", "resize"])
 def test_only_resizing_leaves_no_checkerboard(upsample: str) -> None:
     settings = {"width": 4, "blocks": 0, "norm": "none", "upsample": upsample, "init": "kaiming"}
+    torch.manual_seed(0)
     generator = build_generator(GeneratorConfig.model_validate(settings))
     made = generator(torch.full((1, 3, 64, 64), 0.5))[:, :, 28:36, 28:36]  # far from the borders, a flat image
     assert torch.allclose(made, made[:, :, :1, :1].expand_as(made), atol=1e-5) is (upsample == "resize")
@@ -115,7 +119,24 @@ def test_attention_shows_the_input_where_its_mask_is_zero() -> None:
     torch.testing.assert_close(made[..., 12:], torch.tanh(drawn[..., 12:]))
 
 
+def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
+    generator = build_generator(GeneratorConfig(width=4, blocks=1, residual=True))
+    assert isinstance(generator, ResNetGenerator)
+    torch.nn.init.zeros_(generator.head.weight)
+    torch.testing.assert_close(generator(image()), REACH * image())
+
+
+@pytest.mark.parametrize("name", ["attention", "residual"])
 @pytest.mark.parametrize("settings", [{"architecture": "unet"}, {"out_channels": 1}], ids=str)
-def test_attention_is_refused_where_the_input_cannot_show(settings: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="attention"):
-        GeneratorConfig.model_validate({"attention": True} | settings)
+def test_they_are_refused_where_the_input_cannot_show(name: str, settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=name):
+        GeneratorConfig.model_validate({name: True} | settings)
+
+
+def test_biases_are_as_published_or_as_asked_for() -> None:
+    def biases(**settings: object) -> int:
+        generator = build_generator(GeneratorConfig.model_validate({"width": 4, "blocks": 1} | settings))
+        return sum(name.endswith("bias") for name, _ in generator.named_parameters())
+
+    assert biases(norm="instance") == biases(norm="none", bias=True) == 8
+    assert biases(norm="none") == biases(norm="instance", bias=False) == 1  # the head's

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from translate.checkpoints.architecture import empty_generator
 from translate.config import DiscriminatorConfig, GeneratorConfig, Norm
 from translate.networks import build_discriminator
+from translate.networks.blocks import has_bias
 
 AVERAGES = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -26,6 +27,9 @@ def generator_layers(config: GeneratorConfig) -> dict[str, str]:
     """Names of a generator's layers: here → in the reference. Raises ValueError for what the reference lacks."""
     lacking = {
         "spectral normalisation": config.spectral_norm,
+        "attention": config.attention,
+        "a residual output": config.residual,
+        "other biases than the published ones": config.bias not in (None, has_bias(config.norm)),
         "upsampling by resizing": config.upsample == "resize",
         "separable blocks": config.architecture == "resnet" and config.separable,
         f"{config.padding} padding": config.architecture == "resnet" and config.padding != "reflect",

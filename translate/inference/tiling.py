@@ -57,6 +57,7 @@ from translate.inference.activations import (
     layers_of,
     moments_of,
 )
+from translate.inference.steady import SteadyNorm2d
 from translate.networks import ResNetGenerator, UNetGenerator
 
 PRICES = (0.0, 300.0, 1000.0)
@@ -267,8 +268,15 @@ def normalise(run: Run, layer: int, features: Tensor) -> Tensor:
     if not run.layers[layer].needs_statistics:
         return F.batch_norm(features, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
     if layer not in run.norms:
-        run.norms[layer] = moments_of(features).mean_and_variance(run.device)
+        run.norms[layer] = statistics_of(run, layer, moments_of(features))
     return F.batch_norm(features, *run.norms[layer], norm.weight, norm.bias, eps=norm.eps)
+
+
+def statistics_of(run: Run, layer: int, moments: Moments) -> tuple[Tensor, Tensor]:
+    """Mean and variance that a layer is normalised with: its own, or in film an average over the frames."""
+    mean, variance = moments.mean_and_variance(run.device)
+    norm = run.layers[layer].norm
+    return norm.blend(mean, variance) if isinstance(norm, SteadyNorm2d) else (mean, variance)
 
 
 def estimate_statistics(run: Run, memory: int) -> dict[int, tuple[Tensor, Tensor]]:
@@ -419,7 +427,7 @@ def run_passes(
                 share = (row * columns + column + 1) / (rows * columns)
                 progress((sum(works[:number]) + works[number] * share) / sum(works))
             if moments is not None:
-                run.norms[step.target] = moments.mean_and_variance(run.device)
+                run.norms[step.target] = statistics_of(run, step.target, moments)
             for layer in ending:
                 run.kept.pop(layer).release()
             run.kept |= fresh

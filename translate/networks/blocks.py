@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from translate.config import Init, Norm
+from translate.config import GeneratorConfig, Init, Norm
 
 Padding = Literal["reflect", "replicate", "zeros"]
 
@@ -62,6 +62,11 @@ def has_bias(norm: Norm) -> bool:
     return norm == "instance"
 
 
+def generator_bias(config: GeneratorConfig) -> bool:
+    """Whether a generator's convolutions before a norm (or where a norm could be) have a bias."""
+    return has_bias(config.norm) if config.bias is None else config.bias
+
+
 def stage(
     conv: nn.Module, norm: nn.Module, activation: nn.Module | None = None, dropout: bool = False
 ) -> nn.Sequential:
@@ -109,6 +114,8 @@ def init_weights(module: nn.Module, init: Init, gain: float) -> None:
     """
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            if layer.weight.is_meta:  # shapes only: nothing to draw, and drawing it would take seconds
+                continue
             if init == "normal":
                 nn.init.normal_(layer.weight, 0.0, gain)
             elif init == "xavier":

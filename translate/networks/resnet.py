@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from translate.config import GeneratorConfig
-from translate.networks.blocks import has_bias, make_norm, resize_conv, separable_conv, stage
+from translate.networks.blocks import generator_bias, make_norm, resize_conv, separable_conv, stage
+
+REACH = 0.98
+"""Of a residual generator's input: keeps the inverse of tanh finite for black and white."""
 
 
 class ResNetGenerator(nn.Module):
@@ -23,8 +26,8 @@ class ResNetGenerator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.out_channels = config.out_channels
-        self.attention = config.attention
-        norm, bias = config.norm, has_bias(config.norm)
+        self.attention, self.residual = config.attention, config.residual
+        norm, bias = config.norm, generator_bias(config)
         channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
         stem = nn.Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
 
@@ -59,7 +62,12 @@ class ResNetGenerator(nn.Module):
         With attention (Tang et al. 2019, scheme I, https://arxiv.org/abs/1903.12296) the last channel is a mask: where
         it is 0 the input shows, where it is 1 what the network has drawn. The network need not learn to copy, and a
         background keeps its colours, which instance norm would have it guess.
+
+        A residual generator draws a change of its input, added where the tanh begins: drawing nothing leaves REACH
+        times the input, any picture can still be made, and the gradient never vanishes as behind a closed mask.
         """
+        if self.residual:
+            return torch.tanh(features + torch.atanh(REACH * image))
         if not self.attention:
             return torch.tanh(features)
         mask = torch.sigmoid(features[:, -1:])
@@ -70,7 +78,7 @@ class ResidualBlock(nn.Sequential):
     """x + F(x), F being two 3×3 convolutions with their norms, a ReLU (and dropout) between them."""
 
     def __init__(self, channels: int, config: GeneratorConfig) -> None:
-        bias = has_bias(config.norm)
+        bias = generator_bias(config)
 
         def conv() -> nn.Module:
             if config.separable:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.config import GeneratorConfig
-from translate.networks.blocks import LEAK, has_bias, make_norm, resize_conv, stage
+from translate.networks.blocks import LEAK, generator_bias, make_norm, resize_conv, stage
 
 DROPOUT_FROM = 4
 """Levels from this one on (the outermost is 0), except the innermost, have dropout in the decoder where it is on."""
@@ -23,7 +23,7 @@ class UNetGenerator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.out_channels = config.out_channels
-        norm, bias = config.norm, has_bias(config.norm)
+        norm, bias = config.norm, generator_bias(config)
         self.size = config.size
         levels = config.size.bit_length() - 1
         channels = [config.width * min(2**level, 8) for level in range(levels)]

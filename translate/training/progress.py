@@ -52,13 +52,16 @@ class TrainingProgress:
         """`step` steps are done."""
         self.bar.update(self.task, completed=step)
 
-    def report(self, step: int, losses: Mapping[str, float], rate: float, seconds_left: float) -> None:
-        """Show the newest losses and the rate in images a second."""
+    def report(
+        self, step: int, losses: Mapping[str, float], rate: float, utilisation: float, seconds_left: float
+    ) -> None:
+        """Show the newest losses, the rate in images a second, and the share of the machine's arithmetic in use."""
         shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        self.bar.update(self.task, completed=step, rate=f"{rate:.1f} img/s", losses=shown)
+        speed = f"{rate:.1f} img/s, {utilisation:.0%} of peak"
+        self.bar.update(self.task, completed=step, rate=speed, losses=shown)
         now = time.monotonic()
         if not self.console.is_terminal and (now - self.printed > LINE_SECONDS or step >= self.total):
             self.printed = now
             minutes, seconds = divmod(round(seconds_left), 60)
             left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-            self.say(f"step {step}/{self.total}  {rate:.1f} img/s  {left} left  {shown}")
+            self.say(f"step {step}/{self.total}  {speed}  {left} left  {shown}")

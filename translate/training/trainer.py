@@ -22,6 +22,9 @@ from translate.devices import DTYPES, choose_device, choose_precision, describe
 from translate.errors import UserError
 from translate.tracking.history import History
 from translate.tracking.weights_and_biases import Tracker
+from translate.training.arithmetic import matrix_rate, step_flops
+from translate.training.failures import explain
+from translate.training.jobs import noted
 from translate.training.progress import TrainingProgress
 from translate.training.provenance import changed_settings, describe_checkpoint, statistics
 from translate.training.samples import write_sheet
@@ -52,7 +55,9 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         UserError: settings, data or state that cannot be used; a loss that is no longer a number.
         Stopped: SIGINT or SIGTERM came; the state is saved.
     """
-    return Run(config, resume).fit()
+    run = Run(config, resume)
+    with noted(run.folder):
+        return run.fit()
 
 
 class Run:
@@ -82,6 +87,8 @@ class Run:
         self.schedule = Schedule(config.optim, self.total_steps, self.epoch_steps)
         self.step = 0
         self.seconds = 0.0
+        self.flops = 0.0  # of a step, and the machine's rate; known once a batch has been seen
+        self.machine_rate = math.inf
         self.tracker_id: str | None = None
         if state is not None:
             self._restore(state)
@@ -167,6 +174,8 @@ class Run:
                     asked = time.perf_counter()
                     batch = next(batches)
                     waited += time.perf_counter() - asked
+                    if not self.flops:
+                        self._measure_machine(batch)
                     lr_factor = self.schedule.factor(self.step)
                     losses = self.train_step(batch, self.step, lr_factor)
                     self.step += 1
@@ -193,7 +202,7 @@ class Run:
                         if tracker:
                             tracker.log({name: value for name, value in row.items() if name != "step"}, self.step)
                         left = step_seconds * (self.total_steps - self.step)
-                        progress.report(self.step, values, row["images_per_second"], left)
+                        progress.report(self.step, values, row["images_per_second"], row["utilisation"], left)
                     if sheet and (self.step % config.run.sample_every == 0 or last):
                         self._write_sheet(sheet, tracker)
                     stop = signals.agreed(self.device) if self._may_ask() else 0
@@ -207,11 +216,10 @@ class Run:
             except BaseException as error:
                 if tracker:
                     tracker.finish(exit_code=getattr(error, "code", 1))
-                if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
-                    raise UserError(
-                        f"A process that loads images was killed ({error}); machines do so when memory runs out. "
-                        "Go on with --resume, perhaps with a smaller --data.workers or --data.cache_gb."
-                    ) from error
+                failure = explain(error, self.folder, saved_step)
+                if failure:
+                    progress.say(str(failure))  # at once: a launcher ends this process in a moment
+                    raise failure from error
                 raise
             if tracker:
                 tracker.finish()
@@ -246,6 +254,10 @@ class Run:
             )
         return named
 
+    def _measure_machine(self, batch: dict[str, Tensor]) -> None:
+        self.flops = step_flops(self.config, batch["A"].shape, batch["B"].shape)
+        self.machine_rate = matrix_rate(self.device, DTYPES[self.choices["precision"]])
+
     def _measurements(self, step_seconds: float, data_seconds: float) -> dict[str, float]:
         if self.device.type == "cuda":
             memory = float(torch.cuda.max_memory_allocated(self.device))
@@ -257,6 +269,8 @@ class Run:
             "data_seconds": data_seconds,
             "elapsed_seconds": self.seconds,
             "memory_gb": memory / 1e9,
+            "tflops": self.flops / step_seconds / 1e12,
+            "utilisation": self.flops / step_seconds / self.machine_rate,
         }
 
     # -------------------------------------------------------------------------------------------------- what is written

@@ -1,0 +1,33 @@
+"""What ends a run from outside, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch.distributed
+
+from translate.errors import UserError
+
+
+def explain(error: BaseException, folder: Path, saved_step: int) -> UserError | None:
+    """A sentence for a failure that is not this program's; None for any other.
+
+    Args:
+        error: what ended the run.
+        folder: the run folder.
+        saved_step: step of its newest state.
+    """
+    if not isinstance(error, RuntimeError):  # torch.distributed's own errors are RuntimeErrors too
+        return None
+    words = str(error)
+    if "DataLoader worker" in words:
+        return UserError(
+            f"A process that loads images was killed ({error}); machines do so when memory runs out. "
+            "Go on with --resume, perhaps with a smaller --data.workers or --data.cache_gb."
+        )
+    if isinstance(error, torch.distributed.DistError) or "gloo" in words.lower() or "NCCL" in words:
+        return UserError(
+            f"Another process of this run has ended or cannot be reached, so this one stops too. {folder} holds the "
+            f"state of step {saved_step}; go on with --resume, with any number of processes."
+        )
+    return None
