@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from tests.studio.tiny import tiny_run
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
+LINES = {"background": "#ffffff", "palette": {"line": "#000000"}}
+LABELS = {"background": "#0000de", "palette": {"background": "#0000de", "wall": "#0030ff", "door": "#00cfff"}}
 DESKTOP = {"viewport": {"width": 1280, "height": 860}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 
@@ -49,11 +52,18 @@ class Visit:
         self.page.wait_for_timeout(300)  # for transitions to end
         self.page.screenshot(path=self.screenshots / f"{name}.png")
 
+    def open(self, tab: str) -> None:
+        self.page.get_by_role("tab", name=tab, exact=True).click()
+
     def choose(self, title: str) -> None:
         self.page.locator(".card", has_text=title).click()
 
     def upload(self, photo: Path) -> None:
         self.page.set_input_files("#photo input[type=file]", photo)
+
+    def open_more(self) -> None:
+        self.page.get_by_role("button", name="More").click()
+        self.page.wait_for_timeout(500)  # it unfolds, and listens when it has
 
     def result(self) -> Any:
         """Wait for a translation; gives the two pictures of the slider, before and after."""
@@ -74,12 +84,15 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """`python app.py` with two tiny checkpoints: one with both directions and an example, one with one direction."""
+    """`python app.py` with three tiny checkpoints: one with both directions and an example, two that read drawings."""
     pytest.importorskip("gradio", reason="the studio needs gradio")
     folder = tmp_path_factory.mktemp("studio")
     runs = folder / "runs"
     tiny_run(runs, "tiny", title="Tiny zebras", summary="Paints very small stripes.", examples=["example.jpg"])
-    tiny_run(runs, "edges", directions=("a2b",), title="Tiny shoes", domains={"a": "outline", "b": "shoe"})
+    shoes = {"title": "Tiny shoes", "domains": {"a": "outline", "b": "shoe"}, "drawing": LINES, "image_size": 64}
+    tiny_run(runs, "edges", directions=("a2b",), **shoes)
+    houses = {"title": "Tiny houses", "domains": {"a": "labels", "b": "façade"}, "drawing": LABELS, "image_size": 64}
+    tiny_run(runs, "labels", directions=("a2b",), examples=["example.jpg"], **houses)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {"TRANSLATE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
@@ -121,9 +134,16 @@ def visit(request: pytest.FixtureRequest, studio: Studio, browser: Any, tmp_path
 
     A test may ask for another screen with `@pytest.mark.parametrize("visit", [PHONE], indirect=True)`.
     """
-    context = browser.new_context(**getattr(request, "param", DESKTOP))
+    with visiting(browser, studio, tmp_path, **getattr(request, "param", DESKTOP)) as visit:
+        yield visit
+
+
+@contextmanager
+def visiting(browser: Any, studio: Studio, folder: Path, **options: Any) -> Iterator[Visit]:
+    """A page of a browser of its own, as `visit` is, with Playwright's options of a context."""
+    context = browser.new_context(**options)
     page = context.new_page()
-    screenshots = Path(os.environ.get("TRANSLATE_SCREENSHOTS", tmp_path))
+    screenshots = Path(os.environ.get("TRANSLATE_SCREENSHOTS", folder))
     screenshots.mkdir(parents=True, exist_ok=True)
     visit = Visit(page, screenshots)
     page.on("console", lambda line: visit.errors.append(line.text) if line.type == "error" else None)

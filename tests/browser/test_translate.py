@@ -16,6 +16,11 @@ from tests.studio.tiny import tiny_run
 pytestmark = pytest.mark.browser
 
 
+def pixels(file: Path) -> np.ndarray:
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"), dtype=float)
+
+
 def test_a_photo_is_translated_at_its_size_and_can_be_kept(visit: Visit, photo: Path) -> None:
     visit.choose("Tiny zebras")
     visit.screenshot("desktop-start")
@@ -24,9 +29,9 @@ def test_a_photo_is_translated_at_its_size_and_can_be_kept(visit: Visit, photo: 
     assert pictures.count() == 2
     sizes = pictures.evaluate_all("images => images.map(image => [image.naturalWidth, image.naturalHeight])")
     assert sizes == [[200, 300], [200, 300]]
-    assert re.search(r"Done in .+ second.* 200 × 300 pixels", visit.page.locator(".note").inner_text())
+    assert re.search(r"Done in .+ second.* 200 × 300 pixels", visit.page.locator("#outcome .note").inner_text())
     visit.screenshot("desktop-result")
-    with Image.open(visit.download("photo_zebra.png")) as kept, Image.open(photo) as original:
+    with Image.open(visit.download("photo-zebra.png")) as kept, Image.open(photo) as original:
         assert kept.format == "PNG"
         assert kept.size == (200, 300)
         upright = np.asarray(original.transpose(Image.Transpose.ROTATE_270), dtype=int)
@@ -36,13 +41,63 @@ def test_a_photo_is_translated_at_its_size_and_can_be_kept(visit: Visit, photo: 
 def test_another_direction_and_another_checkpoint_translate_anew(visit: Visit, photo: Path) -> None:
     visit.choose("Tiny zebras")
     visit.upload(photo)
-    zebra = visit.download("photo_zebra.png").read_bytes()
+    zebra = visit.download("photo-zebra.png").read_bytes()
     visit.page.get_by_role("radio", name="zebra → horse").check()
-    horse = visit.download("photo_horse.png").read_bytes()
+    horse = visit.download("photo-horse.png").read_bytes()
     visit.choose("Tiny shoes")
-    shoe = visit.download("photo_shoe.png").read_bytes()
+    shoe = visit.download("photo-shoe.png").read_bytes()
     assert len({zebra, horse, shoe}) == 3
     assert not visit.page.locator("#direction").is_visible()  # there is one direction only
+
+
+def test_strength_blends_at_once_and_goes_into_the_file(visit: Visit, photo: Path) -> None:
+    visit.choose("Tiny zebras")
+    visit.upload(photo)
+    visit.result()
+    whole = pixels(visit.download("photo-zebra.png"))
+    visit.open_more()
+    visit.page.get_by_role("slider", name="Strength").fill("40")
+    visit.page.wait_for_function("getComputedStyle(document.querySelector('#result img.fixed')).opacity === '0.4'")
+    visit.screenshot("desktop-more")
+    with Image.open(photo) as original:
+        before = np.asarray(original.transpose(Image.Transpose.ROTATE_270), dtype=float)
+    expected = 0.6 * before + 0.4 * whole
+    for _ in range(40):  # the file takes a moment longer than the page
+        faded = pixels(visit.download("photo-zebra.png"))
+        if np.abs(faded - expected).max() <= 1:
+            break
+    assert np.abs(faded - expected).max() <= 1
+    visit.page.get_by_role("radio", name="JPEG").check()
+    with Image.open(visit.download("photo-zebra.jpg")) as kept:
+        assert kept.format == "JPEG"
+
+
+def test_a_smaller_size_makes_a_smaller_picture(visit: Visit, photo: Path) -> None:
+    large = photo.with_name("large.png")
+    with Image.open(photo) as image:
+        image.resize((900, 600)).save(large)
+    visit.choose("Tiny zebras")
+    visit.open_more()
+    visit.page.get_by_label("Size").click()
+    visit.page.get_by_role("option", name="512 pixels").click()
+    visit.upload(large)
+    visit.result()
+    assert "512 × 341" in visit.page.locator("#outcome .note").inner_text()
+    with Image.open(visit.download("large-zebra.png")) as kept:
+        assert kept.size == (512, 341)
+
+
+def test_there_and_back_shows_what_was_kept(visit: Visit, photo: Path) -> None:
+    visit.choose("Tiny zebras")
+    visit.open_more()
+    visit.page.get_by_label("There and back").check()
+    visit.upload(photo)
+    visit.page.get_by_text("horse → zebra → horse").wait_for()
+    visit.page.wait_for_function("[...document.querySelectorAll('#back img')].filter(i => i.naturalWidth).length == 2")
+    visit.screenshot("desktop-there-and-back")
+    visit.choose("Tiny shoes")  # has one direction only
+    visit.page.get_by_text("horse → zebra → horse").wait_for(state="hidden")
+    assert not visit.page.get_by_label("There and back").is_visible()
 
 
 def test_a_broken_file_gives_a_sentence_and_the_next_one_works(visit: Visit, photo: Path, tmp_path: Path) -> None:
@@ -67,7 +122,7 @@ def test_an_example_needs_one_click(visit: Visit) -> None:
     visit.choose("Tiny zebras")
     visit.page.get_by_role("button", name="Try it on example.jpg").click()
     visit.result()
-    with Image.open(visit.download("example_zebra.png")) as kept:
+    with Image.open(visit.download("example-zebra.png")) as kept:
         assert kept.size == (64, 48)
 
 
@@ -84,7 +139,7 @@ def test_a_picture_is_pasted_anywhere(visit: Visit, photo: Path) -> None:
         base64.b64encode(photo.read_bytes()).decode(),
     )
     visit.result()
-    visit.download("image_zebra.png")
+    visit.download("image-zebra.png")
 
 
 def test_clearing_the_photo_clears_the_result(visit: Visit, photo: Path) -> None:

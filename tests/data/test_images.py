@@ -18,11 +18,13 @@ from PIL import Image, ImageCms
 
 from translate.data.images import (
     UnreadableImage,
+    from_batch,
     image_size,
     list_images,
     open_image,
     read_array,
     to_array,
+    to_batch,
     to_pixels,
     to_tensor,
 )
@@ -48,6 +50,16 @@ def test_every_level_survives_the_way_to_a_tensor_and_back(bits: int) -> None:
     tensor = to_tensor(levels)
     assert (tensor.min().item(), tensor.max().item()) == (-1, 1)
     np.testing.assert_array_equal(to_pixels(tensor, bits), levels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_batches_are_what_single_images_are(dtype: Any) -> None:
+    images = noise(3, 7, 5, 3, dtype=dtype)
+    images.flags.writeable = False  # as Pillow's are
+    batch = to_batch(images, torch.device("cpu"))
+    assert torch.equal(batch, torch.stack([to_tensor(image) for image in images]))
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(from_batch(batch, images.dtype.itemsize * 8), images)
 
 
 def test_pixels_are_clamped_and_rounded_to_the_nearest() -> None:

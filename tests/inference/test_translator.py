@@ -99,6 +99,12 @@ def test_kinds_of_images(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> Non
     assert np.abs(made // 257 - translator(np.asarray(picture(6))).astype(int)).max() <= 1
 
 
+def test_warming_up_reads_the_weights(make_checkpoint: MakeCheckpoint) -> None:
+    translator = translate.load(make_checkpoint(architecture="unet"), device="cpu").warm_up(40, "b2a")
+    (translator.folder / "b2a.safetensors").unlink()
+    assert translator(picture(7), "b2a").size == (40, 40)
+
+
 def test_grey_generators_read_and_make_grey(make_checkpoint: MakeCheckpoint) -> None:
     translator = translate.load(make_checkpoint(in_channels=1, out_channels=1), device="cpu")
     assert translator(picture(7)).mode == "L"

@@ -34,7 +34,7 @@ def test_a_photo_comes_back_upright_at_its_size_under_its_name(tiny: Entry, tmp_
     exif[0x0112] = 6  # the camera was held upright
     picture(1, (60, 40)).save(tmp_path / "upload", "JPEG", exif=exif)
     made = library.translate_photo(tmp_path / "upload", "My horse.JPG", tiny, "a2b", tmp_path / "out")
-    assert made.picture.name == "My-horse_zebra.png"
+    assert made.picture.name == "My-horse-zebra.png"
     assert (made.width, made.height) == (40, 60)
     for path in (made.before, made.after, made.picture):
         with Image.open(path) as image:
@@ -114,12 +114,12 @@ def test_checkpoints_are_found_by_name_only(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "target", "expected"),
     [
-        ("horse.jpg", "zebra", "horse_zebra.png"),
-        ("a b/c.tar.png", "landscape photo", "c.tar_landscape-photo.png"),
-        ("Пони.jpg", "façade", "Пони_façade.png"),
-        ("../../etc/passwd", "..", "passwd_translated.png"),
-        ("?.png", "/", "picture_translated.png"),
-        ("x" * 300 + ".jpg", "y" * 300, "x" * 100 + "_" + "y" * 40 + ".png"),
+        ("horse.jpg", "zebra", "horse-zebra.png"),
+        ("a b/c.tar.png", "landscape photo", "c.tar-landscape-photo.png"),
+        ("Пони.jpg", "façade", "Пони-façade.png"),
+        ("../../etc/passwd", "..", "passwd-translated.png"),
+        ("?.png", "/", "picture-translated.png"),
+        ("x" * 300 + ".jpg", "y" * 300, "x" * 100 + "-" + "y" * 40 + ".png"),
     ],
 )
 def test_result_names(name: str, target: str, expected: str) -> None:

@@ -17,10 +17,11 @@ class Benchmark(StrEnum):
     """What can be measured beside the reference implementation."""
 
     training = "training"
+    inference = "inference"
 
 
 def bench(context: typer.Context, what: Annotated[Benchmark, typer.Argument(help="What to measure.")]) -> None:
-    """Measure beside the reference: translate bench training --reference PATH (a checkout; see benchmarks/)."""
+    """Measure beside the reference: translate bench training|inference --reference PATH (a checkout; see benchmarks/)."""
     folder = Path(__file__).parents[2] / "benchmarks"
     if not folder.is_dir():
         raise UserError("The benchmarks are part of the checkout of this project; an installed package has none.")

@@ -44,11 +44,21 @@ def pull_dataset(
 
 
 @pull.command("model")
-def pull_model(name: Annotated[str, typer.Argument(help="Name of a published model, e.g. horse2zebra.")]) -> None:
-    """Download a published checkpoint of the reference implementation."""
-    from translate.catalogue import pull_model as download
+def pull_model(
+    model: Annotated[
+        str, typer.Argument(help="A published model, e.g. horse2zebra, or OWNER/NAME[@REVISION] on the Hub.")
+    ],
+    name: Annotated[str | None, typer.Option(help="What a model of the Hub is called here.")] = None,
+) -> None:
+    """Download a published checkpoint of the reference implementation, or one from the Hugging Face Hub."""
+    if "/" in model:
+        from translate.checkpoints.hub import pull_checkpoint
 
-    shown = Download(name)
-    with shown.bar:
-        folder = download(name, progress=shown)
-    console.print(f"{name} is in {folder}; use it with: translate run {name} IMAGE -o OUT")
+        folder = pull_checkpoint(model, name=name)
+    else:
+        from translate.catalogue import pull_model as download
+
+        shown = Download(model)
+        with shown.bar:
+            folder = download(model, progress=shown)
+    console.print(f"{model} is in {folder}; use it with: translate run {folder.name} IMAGE -o OUT", soft_wrap=True)

@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from translate.data import formats
+from translate.data.colour import levels_to_srgb, to_srgb
 from translate.data.formats import Pixels
 from translate.errors import UserError
 
@@ -92,7 +93,9 @@ def open_image(source: str | Path | BinaryIO | Image.Image) -> Image.Image:
         return _upright(_load(_identify(file, name), name), name)
 
 
-def read_array(source: str | Path | BinaryIO | Image.Image, channels: int | None) -> Pixels:
+def read_array(
+    source: str | Path | BinaryIO | Image.Image, channels: int | None, *, alpha: bool = False, srgb: bool = False
+) -> Pixels:
     """Read an image as (H, W, channels) pixels: uint8, or uint16 where the source has more than 8 bits a channel.
 
     Beyond what `to_array` does with a PIL image: 16-bit RGB(A) PNG and TIFF keep their 16 bits; TIFF files with
@@ -101,20 +104,37 @@ def read_array(source: str | Path | BinaryIO | Image.Image, channels: int | None
     Args:
         source: a path, an open binary file, or a PIL image.
         channels: how many are wanted; None for as many as the source has.
+        alpha: where 1 or 3 channels are wanted and the image has transparency, its alpha is given as one more.
+        srgb: colours are converted by the embedded ICC profile (see `colour`). Training leaves them, as the reference
+            implementation does.
     Raises:
         UnreadableImage: see `open_image`.
         UserError: the image does not have, and cannot be converted to, this many channels.
     """
     name = _name(source)
+
+    def wanted(transparent: bool) -> int | None:
+        return channels + (alpha and transparent and channels in (1, 3)) if channels else None
+
+    def fitted(array: Pixels) -> Pixels:
+        return fit_channels(array, wanted(array.shape[2] in (2, 4)), name)
+
+    def pixels_of(image: Image.Image) -> Pixels:
+        image = _upright(_load(image, name), name)
+        profile = image.info.get("icc_profile") if srgb and image.mode in _GREY_16 else None
+        array = to_array(to_srgb(image) if srgb else image, wanted(image.has_transparency_data))
+        converted = levels_to_srgb(array.astype(np.uint16), profile) if profile else None
+        return array if converted is None else converted
+
     if isinstance(source, Image.Image):
-        return to_array(open_image(source), channels)
+        return pixels_of(source)
     with _binary(source, name) as file:
         if name.lower().endswith(".npy"):
-            return fit_channels(_read_npy(file, name), channels, name)
+            return fitted(_read_npy(file, name))
         try:
             image = _identify(file, name)
         except UnreadableImage as refusal:
-            return fit_channels(_read_tiff(file, refusal), channels, name)
+            return fitted(_read_tiff(file, refusal))
         pages = getattr(image, "n_frames", 1) if image.format == "TIFF" and image.mode in _GREY else 1
         if pages > 1 and pages == channels:
             try:
@@ -125,9 +145,11 @@ def read_array(source: str | Path | BinaryIO | Image.Image, channels: int | None
                 raise UnreadableImage(name, "the file is cut short") from error
         if image.mode in ("RGB", "RGBA", "LA") and _bits(image) == 16:
             colour = formats.read_colour_16(file, _orientation(image))
+            if colour is not None and srgb:
+                colour = levels_to_srgb(colour, image.info.get("icc_profile"))
             if colour is not None:
-                return fit_channels(colour, channels, name)
-        return to_array(_upright(_load(image, name), name), channels)
+                return fitted(colour)
+        return pixels_of(image)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -172,7 +194,7 @@ def to_array(image: Image.Image, channels: int | None) -> Pixels:
     if image.mode in _GREY_16 or image.mode in ("I", "F"):
         return fit_channels(_grey_16(image, name), channels, name)
     if image.mode == "CMYK":
-        image = _cmyk_to_rgb(image)
+        image = to_srgb(image)
     if channels in (1, 3) and image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -198,8 +220,7 @@ def fit_channels(array: Pixels, channels: int | None, name: str) -> Pixels:
     top = np.iinfo(array.dtype).max
     colour, alpha = (array[:, :, :-1], array[:, :, -1:]) if present in (2, 4) else (array, None)
     if alpha is not None and channels in (1, 3):
-        opacity = alpha / top
-        colour = np.rint(colour * opacity + top * (1 - opacity)).astype(array.dtype)
+        colour = _over_white(colour, alpha)
     if colour.shape[2] == 3 and channels < 3:
         colour = np.rint(colour @ _LUMA).astype(array.dtype)[:, :, None]
     elif colour.shape[2] == 1 and channels > 2:
@@ -207,6 +228,16 @@ def fit_channels(array: Pixels, channels: int | None, name: str) -> Pixels:
     if channels in (2, 4):
         colour = np.concatenate([colour, np.full_like(colour[:, :, :1], top) if alpha is None else alpha], axis=2)
     return np.ascontiguousarray(colour)
+
+
+def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
+    """(H, W, C) laid over white by (H, W, 1); rows at a time, because this needs four bytes for one."""
+    top, result = int(np.iinfo(colour.dtype).max), np.empty_like(colour)
+    for start in range(0, len(colour), 256):
+        rows = slice(start, start + 256)
+        opacity = alpha[rows].astype(np.uint32)
+        result[rows] = (colour[rows] * opacity + top * (top - opacity) + top // 2) // top  # the nearest level
+    return result
 
 
 # -------------------------------------------------------------------------------------------------------------- tensors
@@ -219,12 +250,27 @@ def to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(planes.astype(np.float32)).div_(float(half)).sub_(1.0)
 
 
-def to_pixels(tensor: torch.Tensor, bits: int = 8) -> Pixels:
-    """(C, H, W) in [-1, 1] as (H, W, C) uint8 (uint16 where bits is 16), rounded to the nearest level and clamped."""
+def to_batch(images: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """(N, H, W, C) pixels as `to_tensor` gives each, (N, C, H, W) on a device: as bytes on the way there."""
+    half = np.iinfo(images.dtype).max / 2
+    batch = torch.from_numpy(images if images.flags.writeable else images.copy()).to(device)
+    return batch.permute(0, 3, 1, 2).float().div_(half).sub_(1.0)  # in channels_last: nothing is moved
+
+
+def from_batch(batch: torch.Tensor, bits: int = 8) -> Pixels:
+    """(N, C, H, W) in [-1, 1] as (N, H, W, C) uint8 (uint16 where bits is 16), rounded to the nearest and clamped."""
     top = 2**bits - 1
-    levels = tensor.detach().to("cpu", torch.float32).add(1.0).mul(top / 2).round_().clamp_(0, top)
-    planes = levels.permute(1, 2, 0).contiguous().numpy()
-    return planes.astype(np.uint8) if bits == 8 else planes.astype(np.uint16)
+    levels = batch.detach().permute(0, 2, 3, 1).float().add(1.0).mul_(top / 2).round_().clamp_(0, top)
+    if bits == 8:
+        levels = levels.to(torch.uint8)  # a quarter of the bytes to fetch
+    array = levels.contiguous().cpu().numpy()
+    pixels: Pixels = array.astype(np.uint8 if bits == 8 else np.uint16, copy=False)
+    return pixels
+
+
+def to_pixels(tensor: torch.Tensor, bits: int = 8) -> Pixels:
+    """(C, H, W) as `from_batch` gives it: (H, W, C) uint8 or uint16."""
+    return from_batch(tensor[None], bits).squeeze(0)
 
 
 # -------------------------------------------------------------------------------------------------------------- details
@@ -325,17 +371,3 @@ def _grey_16(image: Image.Image, name: str) -> npt.NDArray[np.uint16]:
         raise UnreadableImage(name, f"its levels run from {low} to {high}; 0 to 1, to 255 or to 65535 are understood")
     scale = 1.0 if image.mode == "I" or high > 255 else 257.0 if high > 1 else 65535.0
     return np.rint(values.astype(np.float64) * scale).astype(np.uint16)[:, :, None]
-
-
-def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            converted = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a profile that is damaged, or for another colour space: as if there were none
-    return image.convert("RGB")

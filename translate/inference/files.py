@@ -1,106 +1,300 @@
-"""From files to files: one picture, many, or a folder tree whose names are kept."""
+"""From files to files: one picture, many, or a folder tree whose names are kept.
+
+While the network computes, the next files are decoded and the finished ones encoded in threads. How many pixels may lie
+between these stations is bounded, so that the memory needed does not grow with the number of files.
+
+A folder that was interrupted is gone on with. A result counts as done when it is no older than its source and than the
+record (RECORD) in the output folder, which says which weights and direction the results are made with; the record is
+written anew only when one of them changes. So no list is kept that a kill could leave out of step with the files.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from os import cpu_count
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
 
-from translate.data.images import list_images
+from translate.checkpoints.folder import CONFIG_FILE, weights_file
+from translate.data.images import image_size, list_images
 from translate.errors import UserError
-from translate.inference.translator import Translator
+from translate.inference.raster import WRITABLE, Raster, bits_for, read_raster, write_raster
+from translate.inference.translator import SMALLEST_SIDE, Translator
+from translate.inference.video import VIDEO_SUFFIXES, Progress
 
-WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Suffixes that results are written with; anything else becomes PNG."""
-OPAQUE = frozenset({".bmp", ".jpeg", ".jpg"})
-"""Of these, the ones without transparency."""
+RECORD = ".translated.json"
+"""Name of the output folder's record of what its results are made with."""
+BATCH_PIXELS = {"cuda": 2**22}
+"""Most pixels that go through the network together, by the kind of device."""
+BATCH_PIXELS_ELSEWHERE = 2**19
+"""On processors: eight images of 256×256. What a batch saves there is spent by then."""
+WAITING = 2**25
+"""Most pixels that are decoded and not yet translated, and most that are translated and not yet written."""
+FILES = 256
+"""Most files on their way, however small."""
+THREADS = min(4, cpu_count() or 1)
+"""For decoding, and as many for encoding."""
+
+Pair = tuple[Path, Path]
+"""A file, and the one that its translation goes to."""
 
 
 @dataclass
 class Outcome:
-    """What became of the inputs."""
+    """What became of the inputs: the results, and the sources without one, each with a sentence that names it."""
 
     written: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+# ----------------------------------------------------------------------------------------------------------- what to do
+
+
+def plan(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> list[Pair]:
     """Each input file with the file its translation goes to.
 
-    One file goes to `out` itself where that has an image suffix, else into the folder `out` under its own name; folders
-    are searched for images and keep their inner structure.
+    One file goes to `out` itself where that has the suffix of an image or a video, else into the folder `out` under its
+    own name. Folders are searched for images (not videos) and keep their inner structure; an output folder inside is
+    left out.
 
+    Args:
+        inputs: images, videos, folders.
+        out: a file or a folder; need not exist.
+        suffix: of the images' results, e.g. ".png"; by default the source's where that can be written, else ".png"
+            after the source's whole name.
     Raises:
-        UserError: an input does not exist, a folder holds no images, several inputs are to become one file, or a result
-            would overwrite its own input.
+        UserError: an input does not exist, a folder holds no images, several inputs are to become one file, a result
+            would overwrite an input, or it cannot be written in this format.
     """
-    pairs: list[tuple[Path, Path]] = []
+    if suffix is not None and suffix not in WRITABLE:
+        there = ", ".join(sorted(known.removeprefix(".") for known in WRITABLE))
+        raise UserError(f"Results cannot be written as {suffix.removeprefix('.')}; there are {there}.")
+    pairs: list[Pair] = []
     for source in inputs:
         if source.is_dir():
-            images = list_images(source)
+            images = [image for image in list_images(source) if out not in image.parents or source.is_relative_to(out)]
             if not images:
                 raise UserError(f"{source} holds no images.")
-            pairs += [(image, out / _result_name(image.relative_to(source))) for image in images]
+            pairs += [(image, out / _result_name(image.relative_to(source), suffix)) for image in images]
         elif source.exists():
-            pairs.append((source, out / _result_name(Path(source.name))))
+            pairs.append((source, out / _result_name(Path(source.name), suffix)))
         else:
             raise UserError(f"{source} does not exist.")
-    if out.suffix.lower() in WRITABLE and not out.is_dir():
+    if is_file_name(out):
         if len(pairs) != 1:
             raise UserError(f"{len(pairs)} images cannot all become {out}; give a folder as the output.")
+        if suffix not in (None, out.suffix.lower()):
+            raise UserError(f"{out} is not named as what it is to be written as: {suffix}.")
+        if pairs[0][0].suffix.lower() in VIDEO_SUFFIXES and out.suffix.lower() not in VIDEO_SUFFIXES:
+            raise UserError(f"{pairs[0][0]} becomes a video; call the output {out.stem}.mp4.")
         pairs = [(pairs[0][0], out)]
-    targets = Counter(target for _, target in pairs)
+    targets, sources = Counter(target for _, target in pairs), {source.resolve() for source, _ in pairs}
     for source, target in pairs:
         if targets[target] > 1:
             raise UserError(f"{targets[target]} inputs would become {target}; translate them one folder at a time.")
-        if target.exists() and target.samefile(source):
-            raise UserError(f"The translation of {source} would overwrite it; choose another output.")
+        if target.resolve() in sources:
+            raise UserError(f"The translation of {source} would overwrite {target}; choose another output.")
     return pairs
+
+
+def is_file_name(out: Path) -> bool:
+    """Whether an output names a file, not a folder."""
+    return out.suffix.lower() in WRITABLE | VIDEO_SUFFIXES and not out.is_dir()
+
+
+def is_video(pair: Pair) -> bool:
+    """Whether a pair of `plan` is for `translate_video`; by the names, so that a GIF may become a film."""
+    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in pair)
+
+
+def unfinished(pairs: Sequence[Pair], folder: Path, translator: Translator, direction: str | None = None) -> list[Pair]:
+    """The pairs whose results are not yet in an output folder, by the rule at the top; sees to its record.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    made_with = json.dumps(_made_with(translator, direction))
+    record = folder / RECORD
+    try:
+        if not record.exists() or record.read_text(encoding="utf-8") != made_with:
+            folder.mkdir(parents=True, exist_ok=True)
+            record.write_text(made_with, encoding="utf-8")
+        begun = record.stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(f"Cannot write to {folder}: {error.strerror or error}; choose another output.") from error
+
+    def done(source: Path, target: Path) -> bool:
+        try:
+            return target.stat().st_mtime_ns >= max(source.stat().st_mtime_ns, begun)
+        except OSError:
+            return False
+
+    return [pair for pair in pairs if not done(*pair)]
+
+
+def _made_with(translator: Translator, direction: str | None) -> dict[str, str]:
+    chosen, digest = translator.direction(direction), hashlib.sha256()
+    for path in (translator.folder / CONFIG_FILE, weights_file(translator.folder, chosen)):
+        digest.update(path.read_bytes())
+    return {"checkpoint": translator.config.name, "direction": chosen, "sha256": digest.hexdigest()}
+
+
+def _result_name(path: Path, suffix: str | None) -> Path:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return path
+    if suffix is not None:
+        return path.with_suffix(suffix)
+    return path if path.suffix.lower() in WRITABLE else path.with_name(path.name + ".png")
+
+
+# ------------------------------------------------------------------------------------------------------------- doing it
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A file on its way through the network."""
+
+    index: int
+    source: Path
+    target: Path
+    raster: Raster
+
+    @property
+    def pixels(self) -> int:
+        height, width = (max(int(side), SMALLEST_SIDE) for side in self.raster.colour.shape[:2])
+        return height * width
+
+    @property
+    def bits(self) -> int:
+        return bits_for(self.raster, self.target.suffix)
 
 
 def translate_files(
     translator: Translator,
-    pairs: Sequence[tuple[Path, Path]],
+    pairs: Sequence[Pair],
     direction: str | None = None,
     tile: int | None = None,
-    progress: Callable[[Sequence[tuple[Path, Path]]], Iterator[tuple[Path, Path]]] = iter,
+    progress: Progress | None = None,
 ) -> Outcome:
-    """Translate every pair of input and output file; a bad file does not stop the rest.
+    """Translate every pair of input and output image; a bad file does not stop the rest.
+
+    Images of one size go through the network together; the results are those of one at a time. A result is there whole
+    or not at all, also when the process is killed.
 
     Args:
         translator: the checkpoint.
         pairs: as `plan` gives them.
         direction: a2b or b2a.
         tile: as the Translator takes it.
-        progress: wraps the pairs, to show how far it is.
+        progress: see `Progress`.
+    Raises:
+        UserError: the checkpoint lacks the direction, or its weights are damaged.
     """
-    outcome = Outcome()
-    for source, target in progress(pairs):
+    translator.warm_up(SMALLEST_SIDE, direction)  # what is wrong with the checkpoint is not said once a file
+    channels = translator.config.generators[translator.direction(direction)].in_channels
+    limit = BATCH_PIXELS.get(translator.device.type, BATCH_PIXELS_ELSEWHERE)
+    sentences: dict[int, str | None] = {}  # of the files that are done, by their place in `pairs`
+    writing: deque[tuple[_Job, Future[None]]] = deque()
+
+    def settle(index: int, sentence: str | None) -> None:
+        sentences[index] = sentence
+        if progress is not None:
+            progress(len(sentences), len(pairs))
+
+    def collect(pixels: int) -> None:
+        """Note the results that are written, and wait until at most so many pixels are not."""
+        while writing and (writing[0][1].done() or _too_many([job for job, _ in writing], pixels)):
+            job, written = writing.popleft()
+            settle(job.index, _sentence(job.source, job.target, written.exception()))
+
+    def compute(group: list[_Job]) -> None:
+        colours = np.stack([job.raster.colour for job in group])
         try:
-            result = translator(source, direction, tile)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_image(result, target)
-        except UserError as error:
-            outcome.failed.append((source, str(error)))
-        except OSError as error:
-            outcome.failed.append((source, f"Cannot write {target}: {error.strerror or error}."))
-        else:
+            made = translator.translate_batch(colours, direction, group[0].bits, tile)
+        except Exception as error:
+            if len(group) > 1:  # it may be one of them, or be too much together
+                for job in group:
+                    compute([job])
+            else:
+                settle(group[0].index, _sentence(group[0].source, group[0].target, error))
+            return
+        for job, colour in zip(group, made, strict=True):
+            result = Raster(colour, job.raster.alpha)
+            writing.append((job, writers.submit(write_raster, result, job.target)))
+        collect(WAITING)
+
+    with ThreadPoolExecutor(THREADS) as readers, ThreadPoolExecutor(THREADS) as writers:
+        try:
+            groups: dict[object, list[_Job]] = {}
+            for index, decoded in _read_ahead(readers, pairs, channels):
+                source, target = pairs[index]
+                if isinstance(decoded, BaseException):
+                    settle(index, _sentence(source, target, decoded))
+                    continue
+                job = _Job(index, source, target, decoded)
+                key = (decoded.colour.shape, decoded.colour.dtype, job.bits)
+                groups.setdefault(key, []).append(job)
+                if _too_many([*groups[key], job], limit):
+                    compute(groups.pop(key))
+                elif _too_many([job for group in groups.values() for job in group], 4 * limit):
+                    compute(groups.pop(next(iter(groups))))
+            for group in groups.values():
+                compute(group)
+            collect(-1)
+        finally:
+            for pool in (readers, writers):
+                pool.shutdown(cancel_futures=True)
+    outcome = Outcome()
+    for index, (source, target) in enumerate(pairs):
+        sentence = sentences[index]
+        if sentence is None:
             outcome.written.append(target)
+        else:
+            outcome.failed.append((source, sentence))
     return outcome
 
 
-def write_image(image: Image.Image, path: Path) -> None:
-    """Write an image in the format its suffix names; whole or not at all. JPEG shows transparency as white."""
-    if image.mode == "RGBA" and path.suffix.lower() in OPAQUE:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    draft = path.with_name(f".{path.name}.part")
-    image.save(draft, format=Image.registered_extensions()[path.suffix.lower()], quality=95)
-    draft.replace(path)
+def _read_ahead(
+    readers: ThreadPoolExecutor, pairs: Sequence[Pair], channels: int
+) -> Iterator[tuple[int, Raster | BaseException]]:
+    """Decode the sources in their order, some of them in advance."""
+    ahead: deque[tuple[int, int, Future[Raster]]] = deque()
+
+    def first() -> tuple[int, Raster | BaseException]:
+        index, _, decoded = ahead.popleft()
+        return index, decoded.exception() or decoded.result()
+
+    for index, (source, _) in enumerate(pairs):
+        try:
+            width, height = image_size(source)
+        except UserError:
+            width, height = 0, 0  # the decoding says what is wrong
+        while ahead and (sum(pixels for _, pixels, _ in ahead) + width * height > WAITING or len(ahead) > 8 * THREADS):
+            yield first()
+        ahead.append((index, width * height, readers.submit(read_raster, source, channels)))
+    while ahead:
+        yield first()
 
 
-def _result_name(path: Path) -> Path:
-    return path if path.suffix.lower() in WRITABLE else path.with_name(path.name + ".png")
+def _too_many(jobs: Sequence[_Job], pixels: int) -> bool:
+    return len(jobs) > FILES or sum(job.pixels for job in jobs) > pixels
+
+
+def _sentence(source: Path, target: Path, error: BaseException | None) -> str | None:
+    """What to tell of a file; None where nothing went wrong. Raises errors that are not the file's."""
+    if error is None:
+        return None
+    text = str(error)
+    if isinstance(error, UserError):
+        return text if str(source) in text else f"{source}: {text}"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in text.lower()):
+        return f"{source} needs more memory than there is free; try smaller tiles (--tile 256)."
+    if isinstance(error, OSError):
+        return f"Cannot write {target}: {error.strerror or error}."
+    raise error

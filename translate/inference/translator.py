@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from pathlib import Path
-from typing import TypeAlias, overload
+from typing import Self, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -14,9 +15,12 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, Direction
-from translate.data.images import open_image, to_array, to_pixels, to_tensor
+from translate.data.images import from_batch, to_batch
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
+from translate.inference.engines import Engine, choose_engine, make_engine
+from translate.inference.raster import Raster, read_raster, to_picture
+from translate.inference.steady import steady_norms
 from translate.inference.tiling import translate_tiled
 
 TILED_FROM = 1_100_000
@@ -30,27 +34,50 @@ SMALLEST_SIDE = 32
 Picture: TypeAlias = str | Path | Image.Image | np.ndarray
 
 
-def load(name_or_folder: str | Path, *, device: str = "auto", precision: str = "auto") -> Translator:
+def load(
+    name_or_folder: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "auto",
+    calibration: Path | None = None,
+) -> Translator:
     """Open a checkpoint by name (built-in, downloaded, a run under runs/) or by folder.
 
     Args:
         name_or_folder: e.g. `horse2zebra`, `runs/mine`, or a folder with a config.json.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto, float32, bfloat16, float16.
+        engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's with all of them.
+        calibration: for openvino-int8: a folder of images of what is translated; needed once for each checkpoint.
     Raises:
-        UserError: no such checkpoint, or its files are damaged.
+        UserError: no such checkpoint, or its files are damaged; or the engine is not to be had.
     """
-    return Translator(resolve(name_or_folder), device=device, precision=precision)
+    return Translator(
+        resolve(name_or_folder), device=device, precision=precision, engine=engine, calibration=calibration
+    )
 
 
 class Translator:
     """A checkpoint ready to translate. Weights of a direction are read when it is first used; threads may share it."""
 
-    def __init__(self, folder: Path, *, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        engine: str = "auto",
+        calibration: Path | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.config: CheckpointConfig = read_config(self.folder)
-        self.device = choose_device(device)
+        self.device = choose_device("cpu" if device == "auto" and engine not in ("auto", "torch") else device)
         self.dtype = choose_precision(precision, self.device)
+        self.engine = choose_engine(engine, self.device, precision)
+        self.calibration = calibration
+        self._engines: dict[str, Engine] = {}
+        self._steady = False
         self._generators: dict[str, torch.nn.Module] = {}
         self._loading = threading.Lock()
 
@@ -71,16 +98,17 @@ class Translator:
         """Translate one image.
 
         Args:
-            image: a file, a PIL image, or an array (H, W, C) or (H, W) of uint8 or uint16. An alpha channel is kept.
+            image: a file, a PIL image, or an array (H, W, C) or (H, W) of uint8 or uint16. What becomes of a file's
+                orientation, colour profile, alpha channel and metadata: see `raster`.
             direction: a2b or b2a; may be left out where the checkpoint has one, and is a2b where it has both.
             tile: compute in tiles of this many pixels, which bounds the memory and leaves the result as it is (see
                 `tiling`). None: images over TILED_FROM pixels in tiles of TILE, others whole; 0: always whole.
         Returns:
-            an image of the same size: a PIL image, or an array of the input's type where an array came in.
+            an image of the same size: a PIL image of 8 bits, or an array of the input's type where an array came in.
         Raises:
             UserError: the file is no image, or the checkpoint lacks the direction.
         """
-        generator = self.config.generators[self._direction(direction)]
+        generator = self.config.generators[self.direction(direction)]
         if isinstance(image, np.ndarray):
             pixels = image[:, :, None] if image.ndim == 2 else image
             if pixels.shape[2] != generator.in_channels:
@@ -89,12 +117,9 @@ class Translator:
                 )
             array: np.ndarray = self.translate_batch(pixels[None], direction, tile=tile)[0]
             return array[:, :, 0] if image.ndim == 2 and array.shape[2] == 1 else array
-        picture = open_image(image)
-        made = self.translate_batch(to_array(picture, generator.in_channels)[None], direction, bits=8, tile=tile)[0]
-        result: Image.Image = Image.fromarray(made.squeeze(2) if made.shape[2] == 1 else made)
-        if picture.has_transparency_data and made.shape[2] in (1, 3):
-            result.putalpha(picture.convert("RGBA").getchannel("A"))
-        return result
+        raster = read_raster(image, generator.in_channels)
+        made = self.translate_batch(raster.colour[None], direction, bits=8, tile=tile)[0]
+        return to_picture(Raster(made, raster.alpha))
 
     def translate_batch(
         self, images: np.ndarray, direction: str | None = None, bits: int | None = None, tile: int | None = None
@@ -109,7 +134,7 @@ class Translator:
         Returns:
             (N, H, W, C') uint8 or uint16, C' as the generator makes.
         """
-        direction = self._direction(direction)
+        direction = self.direction(direction)
         config = self.config.generators[direction]
         height, width = images.shape[1:3]
         padded = _pad(images, config.multiple)
@@ -123,22 +148,58 @@ class Translator:
                 for image in padded
             ]
             return np.stack(whole)[:, top : top + height, left : left + width]
-        batch = torch.stack([to_tensor(image) for image in padded]).to(self.device, memory_format=torch.channels_last)
-        autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-        with torch.inference_mode(), autocast:
-            made = self.generator(direction)(batch)
-        made = made[:, :, top : top + height, left : left + width].float().cpu()
-        return np.stack([to_pixels(image, bits or images.dtype.itemsize * 8) for image in made])
+        batch = to_batch(padded, self.device)
+        with torch.inference_mode():
+            made = self._run(direction)(batch)
+            made = made[:, :, top : top + height, left : left + width]
+            return from_batch(made, bits or images.dtype.itemsize * 8)
 
     def generator(self, direction: str) -> torch.nn.Module:
         """The network of a direction, on the Translator's device, in evaluation mode."""
         with self._loading:
             if direction not in self._generators:
                 network = load_generator(self.folder, direction)
+                if self._steady:
+                    steady_norms(network)
                 self._generators[direction] = network.to(self.device).to(memory_format=torch.channels_last)
             return self._generators[direction]
 
-    def _direction(self, wish: str | None) -> Direction:
+    def _run(self, direction: Direction) -> Engine:
+        """What computes a direction. A film's norms remember its frames: the network they are in computes itself."""
+        generator = self.generator(direction)
+        if self._steady:
+            return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)(generator)
+        with self._loading:
+            if direction not in self._engines:
+                self._engines[direction] = make_engine(
+                    self.engine,
+                    generator,
+                    self.folder,
+                    direction,
+                    device=self.device,
+                    dtype=self.dtype,
+                    calibration=self.calibration,
+                )
+            return self._engines[direction]
+
+    def steady(self) -> Translator:
+        """A Translator for the frames of one film in their order, by one caller: see the module `steady`."""
+        other = copy.copy(self)
+        other._steady, other._generators, other._loading = True, {}, threading.Lock()
+        return other
+
+    def warm_up(self, size: int = 256, direction: str | None = None) -> Self:
+        """Read the weights and prepare the kernels for images of size×size pixels, so that the first one is quick."""
+        channels = self.config.generators[self.direction(direction)].in_channels
+        self.translate_batch(np.zeros((1, size, size, channels), np.uint8), direction)
+        return self
+
+    def direction(self, wish: str | None) -> Direction:
+        """The direction that a2b, b2a, AtoB or BtoA means; None means the first there is.
+
+        Raises:
+            UserError: the checkpoint lacks it.
+        """
         known = {"atob": "a2b", "btoa": "b2a"}.get(wish.lower(), wish.lower()) if wish else self.directions[0]
         for direction in self.directions:
             if direction == known:

@@ -16,9 +16,10 @@ from pathlib import Path
 import gradio as gr
 
 from translate.errors import UserError
-from translate.studio import api, cards, theme, translate_tab
+from translate.studio import api, batch_tab, cards, draw_tab, live_tab, runs_tab, theme, train_tab, translate_tab, video_tab
+from translate.studio.visitors import is_private
 
-TABS = (translate_tab,)
+TABS = (translate_tab, draw_tab, live_tab, video_tab, batch_tab, train_tab, runs_tab)
 
 MAX_UPLOAD = "100mb"
 MAX_WAITING = 32
@@ -28,18 +29,20 @@ CACHE_SECONDS = 3600
 """Age at which uploads and results are deleted, and how often that is looked at."""
 
 
-def build(runs: Path = Path("runs")) -> gr.Blocks:
+def build(runs: Path = Path("runs"), private: bool = False) -> gr.Blocks:
     """Make the page.
 
     Args:
         runs: folder of one's own training runs, whose checkpoints are offered beside the built-in and downloaded ones.
+        private: only people reach the page who may read this computer's folders and see and steer all trainings.
     """
     _private_cache()
     with gr.Blocks(
         title="translate", analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS), fill_width=True
     ) as page:
+        page.private = private  # for the tabs that ask
         gr.HTML(cards.MASTHEAD, apply_default_css=False)
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):  # all tabs in sight, on a phone too
             for tab in TABS:
                 with gr.Tab(tab.TITLE):
                     tab.build(page, runs)
@@ -68,7 +71,7 @@ def launch(
     """
     _check_address(host, port)
     pair = _credentials(auth)
-    page = build(runs)
+    page = build(runs, private=is_private(host, pair, share))
     try:
         _, address, public = page.launch(
             server_name=host,

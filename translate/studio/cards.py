@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from PIL import Image, ImageOps
+
+from translate.studio import data_uris
 
 if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
@@ -52,6 +53,17 @@ none on this computer yet. Get one in any of these ways, then load this page aga
 <code>translate train cyclegan --data.root my-pictures --run.dir runs/mine</code>
 </section>"""
 
+NO_DRAWING = """<section class="welcome"><h2>Nothing here reads drawings yet</h2>
+None of your checkpoints turns drawings into pictures. Train one, for example on façades or on shoes, and it appears
+here with its colours.
+<code>translate train facades</code></section>"""
+
+BATCH_HINT = f"""<div class="empty">{PICTURE}<b>Many pictures at once</b>
+<p>Add some, or a zip of a whole folder: their translations come back as a zip, names kept.</p></div>"""
+
+VIDEO_HINT = f"""<div class="empty">{PICTURE}<b>A film, frame by frame</b>
+<p>Add one: its translation comes back with the sound it had.</p></div>"""
+
 
 def gallery(checkpoints: Mapping[str, Entry], chosen: str) -> str:
     """A row of cards of which one can be chosen; radio buttons, so that keyboards and screen readers can."""
@@ -91,6 +103,31 @@ def hint(source: str, target: str) -> str:
     )
 
 
+def there_and_back(source: str, target: str) -> str:
+    """What stands above the round trip."""
+    return (
+        f'<p class="note"><b>{escape(source)} → {escape(target)} → {escape(source)}</b> '
+        "Left the photo, right what came back: what is missing was lost on the way.</p>"
+    )
+
+
+def note(words: str) -> str:
+    """A quiet line under a result."""
+    return f'<p class="note">{escape(words)}</p>'
+
+
+def progress(words: str, done: int, total: int | None) -> str:
+    """A bar with words beside it; it only moves to and fro where nobody knows how much there is."""
+    share = f'value="{done}" max="{total}"' if total else ""
+    return f'<div class="progress" role="status"><progress {share} aria-label="Progress"></progress>{escape(words)}</div>'
+
+
+def problems(sentences: list[str]) -> str:
+    """What did not work, one line each."""
+    lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<div class="left-out" role="alert"><b>Left out</b><ul>{lines}</ul></div>' if sentences else ""
+
+
 def problem(sentence: str) -> str:
     """The same place when something went wrong."""
     return f'<div class="empty problem" role="alert">{SIGN}<p>{escape(sentence)}</p></div>'
@@ -102,7 +139,7 @@ def examples(folder: Path, names: list[str]) -> str:
     for number, name in enumerate(names):
         path = example(folder, name)
         if path is not None:
-            style = f"background-image:url({_inline(path, path.stat().st_mtime_ns)})"
+            style = f"background-image:url({_inline(path, path.stat().st_mtime_ns, (160, 160))})"
             label = escape(f"Try it on {path.name}")
             buttons.append(f'<button data-example="{number}" aria-label="{label}" style="{style}"></button>')
     return f'<div class="examples">Or try one of these {"".join(buttons)}</div>' if buttons else ""
@@ -141,17 +178,17 @@ def samples(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=256)
-def _inline(path: Path, saved: int) -> str:
+def _inline(path: Path, saved: int, size: tuple[int, int] = (400, 192)) -> str:
     """A small copy of a picture as a data URI: cards need no file of a checkpoint folder served."""
     del saved  # part of the key: a file written anew is read anew
     try:
         with Image.open(path) as image:
-            small = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (400, 192))
+            small = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), size)
     except (OSError, Image.DecompressionBombError):
         return "data:,"  # a broken sample is no reason to do without the checkpoint
     jpeg = io.BytesIO()
     small.save(jpeg, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    return data_uris.encode(jpeg.getvalue(), "jpeg")
 
 
 def _gradient(domain: str) -> str:

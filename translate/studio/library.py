@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -30,14 +31,19 @@ TRANSLATORS_KEPT = 3
 """Checkpoints whose weights stay in memory; the one not used for longest makes room."""
 
 log = logging.getLogger(__name__)
+_turn = threading.Lock()
+"""Held by whoever uses a network: tabs take turns picture by picture, and memory holds one picture's features."""
 
 
 @dataclass(frozen=True)
 class Translation:
-    """A translated photo on disk: two views for the page, and the picture itself to keep."""
+    """A translated photo on disk: views for the page, and the picture itself to keep."""
 
+    photo: Path
+    name: str
     before: Path
     after: Path
+    back: Path | None  # the round trip's end, where it was asked for
     picture: Path
     width: int
     height: int
@@ -69,48 +75,151 @@ def fitting_direction(config: CheckpointConfig, wish: str | None) -> Direction:
     return next((direction for direction in config.generators if direction == wish), next(iter(config.generators)))
 
 
-def translate_photo(photo: Path, name: str, entry: Entry, direction: str, folder: Path) -> Translation:
-    """Translate a photo at its full size.
+def ways(runs: Path) -> list[tuple[str, str]]:
+    """Every direction of every checkpoint: words for people (Horse ↔ Zebra: horse → zebra), and a name for `way`."""
+    return [
+        (f"{entry.config.title or name}: {' → '.join(entry.config.ends(direction))}", f"{direction}/{name}")
+        for name, entry in checkpoints(runs).items()
+        for direction in entry.config.generators
+    ]
+
+
+def way(name: str | None, runs: Path) -> tuple[Entry, Direction]:
+    """The checkpoint and the direction that a name out of `ways` means. Raises UserError as `checkpoint` does."""
+    direction, _, checkpoint_name = (name or "").partition("/")
+    entry = checkpoint(checkpoint_name, runs)
+    return entry, fitting_direction(entry.config, direction)
+
+
+def translator(entry: Entry) -> Translator:
+    """The checkpoint, loaded; a few stay in memory. Raises UserError where its files are damaged."""
+    return _translator(entry.folder, (entry.folder / "config.json").stat().st_mtime_ns)
+
+
+def translate(image: Image.Image, entry: Entry, direction: str) -> Image.Image:
+    """Translate an image when it is its turn: one network works at a time, for whichever tab."""
+    with _turn:
+        return translator(entry)(image, direction)
+
+
+def translate_photo(
+    photo: Path,
+    name: str,
+    entry: Entry,
+    direction: str,
+    folder: Path,
+    longest: int | None = None,
+    round_trip: bool = False,
+) -> Translation:
+    """Translate a photo.
 
     Args:
         photo: the uploaded file.
-        name: what its owner calls it, e.g. horse.jpg; the result is called horse_zebra.png.
+        name: what its owner calls it, e.g. photo.jpg; the result is called photo-zebra.png.
         entry: the checkpoint.
         direction: a2b or b2a.
         folder: where the results go; it is made.
+        longest: pixels that the longer side is scaled down to before; None leaves the photo as it is.
+        round_trip: translate the result back too, which needs both directions.
     Raises:
         UserError: no image, too large an image, a damaged checkpoint, or a direction it lacks. Calls the photo `name`.
     """
     start = time.perf_counter()
-    try:
-        _check_size(photo, name)
-        from translate.data.images import open_image
-
-        before = open_image(photo)
-        before.filename = name  # type: ignore[attr-defined]  # so that later errors call it that
-        after = _translator(entry.folder, (entry.folder / "config.json").stat().st_mtime_ns)(before, direction)
-    except UserError as error:
-        raise UserError(str(error).replace(str(photo), name)) from error
+    before = read_photo(photo, name, longest)
+    after = translate(before, entry, direction)
     seconds = time.perf_counter() - start
     folder.mkdir(parents=True)
     made = Translation(
+        photo=photo,
+        name=name,
         before=folder / "before.jpg",
         after=folder / "after.jpg",
+        back=folder / "back.jpg" if round_trip else None,
         picture=folder / result_name(name, entry.config.ends(direction)[1]),
         width=after.width,
         height=after.height,
         seconds=seconds,
     )
     for image, path in ((before, made.before), (after, made.after)):
-        _as_seen(image).save(path, quality=93, subsampling=0)
+        save_view(image, path)
+    if made.back is not None:
+        save_view(translate(after, entry, "b2a" if direction == "a2b" else "a2b"), made.back)
     after.save(made.picture, compress_level=1)  # twelve megapixels take half a second so, and four at Pillow's level 6
     return made
 
 
-def result_name(name: str, target: str) -> str:
-    """Name of the translated photo: horse.jpg towards zebra is horse_zebra.png."""
-    stem, suffix = (re.sub(r"[^\w.-]+", "-", part).strip("-.") for part in (Path(name).stem, target))
-    return f"{(stem or 'picture')[:100]}_{(suffix or 'translated')[:40]}.png"
+def read_photo(photo: Path, name: str, longest: int | None = None) -> Image.Image:
+    """A photo from a stranger, upright and at most `longest` pixels long.
+
+    Raises:
+        UserError: no image, a damaged one, or one of more than MAX_MEGAPIXELS. Calls the photo `name`.
+    """
+    from translate.data.images import open_image
+    from translate.inference.raster import read_raster, to_picture
+
+    try:
+        _check_size(photo, name)
+        image = open_image(photo)
+    except UserError as error:
+        raise UserError(str(error).replace(str(photo), name)) from error
+    if longest is not None and max(image.size) > longest:
+        scale = longest / max(image.size)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        image = to_picture(read_raster(image, 3)).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    image.filename = name  # type: ignore[attr-defined]  # so that later errors call it that
+    return image
+
+
+def check_picture(path: Path, name: str) -> None:
+    """See whether a file is a picture of a size that the studio takes, from its head alone; raises UserError if not."""
+    from translate.data.images import image_size
+
+    try:
+        _check_size(path, name)
+        image_size(path)
+    except UserError as error:
+        raise UserError(str(error).replace(str(path), name)) from error
+
+
+def export(made: Translation, strength: float, suffix: str) -> Path:
+    """The file to download: a blend of photo and translation, without another run of the network.
+
+    Args:
+        made: the translation.
+        strength: from 0, the photo as it was, to 1, all of the translation.
+        suffix: .png or .jpg; a JPEG shows transparency as white.
+    Returns:
+        a file of `made.picture`'s name with this suffix.
+    Raises:
+        UserError: another suffix.
+    """
+    if suffix not in (".png", ".jpg"):
+        raise UserError("Pictures can be downloaded as PNG or as JPEG.")
+    strength = min(max(strength, 0.0), 1.0)
+    if strength >= 1 and suffix == made.picture.suffix:
+        return made.picture
+    path = made.picture.parent / f"{round(strength * 100)}" / (made.picture.stem + suffix)
+    path.parent.mkdir(exist_ok=True)
+    with Image.open(made.picture) as after:
+        image = after if strength >= 1 else _blend(read_photo(made.photo, made.name), after, strength)
+        if suffix == ".png":
+            image.save(path, compress_level=1)
+        else:
+            as_seen(image).save(path, quality=95, subsampling=0)
+    return path
+
+
+def _blend(before: Image.Image, after: Image.Image, strength: float) -> Image.Image:
+    faded = Image.blend(as_seen(before).resize(after.size), after.convert("RGB"), strength)
+    if after.mode == "RGBA":
+        faded.putalpha(after.getchannel("A"))
+    return faded
+
+
+def result_name(name: str, target: str, suffix: str = ".png") -> str:
+    """Name of the translated photo: photo.jpg towards zebra is photo-zebra.png."""
+    stem, end = (re.sub(r"[^\w.-]+", "-", part).strip("-.") for part in (Path(name).stem, target))
+    return f"{(stem or 'picture')[:100]}-{(end or 'translated')[:40]}{suffix}"
 
 
 def in_words(seconds: float) -> str:
@@ -160,9 +269,16 @@ def _translator(folder: Path, saved: int) -> Translator:
     return load(folder)
 
 
-def _as_seen(image: Image.Image) -> Image.Image:
-    """Any image as RGB over white, for a view of it in the page."""
-    from translate.data.images import to_array
+def save_view(image: Image.Image, path: Path, longest: int | None = None) -> None:
+    """Write what the page shows of an image: a JPEG in colour over white, scaled down where it is longer than asked."""
+    view = as_seen(image)
+    if longest is not None:
+        view.thumbnail((longest, longest), reducing_gap=2.0)
+    view.save(path, quality=93, subsampling=0)
 
-    pixels = to_array(image, 3)
-    return Image.fromarray(pixels if pixels.dtype == "uint8" else (pixels >> 8).astype("uint8"))
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """Any image as RGB over white."""
+    from translate.inference.raster import Raster, read_raster, to_picture
+
+    return to_picture(Raster(read_raster(image, 3).colour))

@@ -9,18 +9,16 @@ import gradio as gr
 
 from translate.errors import UserError
 from translate.studio import cards, library
-from translate.studio.events import QUIET, TRANSLATING, new_folder, uploaded, warn
+from translate.studio.events import QUIET, TRANSLATING, TRY_EXAMPLE, delete_later, new_folder, uploaded, warn
 
 if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
 
 TITLE = "Translate"
+SIZES = [("As the photo", 0), ("2048 pixels", 2048), ("1024 pixels", 1024), ("512 pixels", 512)]
+FORMATS = [("PNG", ".png"), ("JPEG", ".jpg")]
 
 CHOOSE = "element.addEventListener('change', event => trigger('select', {name: event.target.value}))"
-TRY = """element.addEventListener('click', event => {
-  const button = event.target.closest('[data-example]');
-  if (button) trigger('select', {number: Number(button.dataset.example)});
-})"""
 # A picture in the clipboard may be pasted anywhere on the page, as if it had been dropped onto the photo.
 PASTE = """document.addEventListener('paste', event => {
   const file = [...event.clipboardData.files].find(file => file.type.startsWith('image/'));
@@ -35,6 +33,8 @@ PASTE = """document.addEventListener('paste', event => {
 PREVIEW = """document.addEventListener('error', event => {
   if (event.target.matches('#photo img') && !event.target.src.startsWith('data:')) event.target.src = '%s';
 }, true)"""
+# The strength shows at once: the slider's upper picture, which is the translation, lets the photo below shine through.
+FADE = "strength => { document.documentElement.style.setProperty('--strength', strength / 100); }"
 # On a phone the result lies below the photo. Its pictures take a moment to load, and have no height before.
 SHOW_RESULT = """() => {
   const look = tries => {
@@ -71,7 +71,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
                     placeholder="# Add a picture\nDrop it, paste it, or click to choose one",
                     webcam_options=gr.WebcamOptions(mirror=False),
                 )
-                examples = gr.HTML(js_on_load=TRY, visible=False, apply_default_css=False)
+                examples = gr.HTML(js_on_load=TRY_EXAMPLE, visible=False, apply_default_css=False)
             with gr.Column(scale=3, min_width=300):
                 hint = gr.HTML(apply_default_css=False)
                 result = gr.ImageSlider(
@@ -85,6 +85,34 @@ def build(page: gr.Blocks, runs: Path) -> None:
                 with gr.Row(elem_id="outcome", visible=False) as outcome:
                     note = gr.HTML(apply_default_css=False)
                     keep = gr.DownloadButton("Download", variant="primary", size="md", elem_id="keep")
+                with gr.Column(visible=False) as returned:
+                    words_back = gr.HTML(apply_default_css=False)
+                    back = gr.ImageSlider(
+                        show_label=False, interactive=False, buttons=["fullscreen"], max_height=460, elem_id="back"
+                    )
+                with gr.Accordion("More", open=False, elem_id="more"):
+                    with gr.Row():
+                        strength = gr.Slider(
+                            0,
+                            100,
+                            100,
+                            step=1,
+                            label="Strength in %",
+                            info="Less lets the photo show through.",
+                            buttons=[],
+                            scale=3,
+                        )
+                        size = gr.Dropdown(
+                            SIZES, value=0, label="Size", info="Of the longer side.", filterable=False, scale=2
+                        )
+                    with gr.Row():
+                        round_trip = gr.Checkbox(
+                            label="There and back",
+                            info="Translates the result back too: what returns is what was kept.",
+                            visible=False,
+                            scale=3,
+                        )
+                        file_format = gr.Radio(FORMATS, value=".png", label="Download as", scale=2)
 
     def offer(entry: Entry) -> dict[Any, Any]:
         """The parts of the page that depend on the checkpoint."""
@@ -95,6 +123,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             about: gr.update(value=words, visible=bool(words)),
             direction: gr.update(choices=directions, value=directions[0][1], visible=len(directions) > 1),
             examples: gr.update(value=pictures, visible=bool(pictures)),
+            round_trip: gr.update(value=False, visible=len(directions) > 1),
         }
 
     def refresh() -> dict[Any, Any]:
@@ -119,26 +148,44 @@ def build(page: gr.Blocks, runs: Path) -> None:
             warn(error)
             return {chosen: gr.skip()}
 
-    def show(upload: dict[str, Any] | None, name: str, wish: str | None, now: list[str] | None) -> dict[Any, Any]:
+    def show(
+        upload: dict[str, Any] | None,
+        name: str,
+        wish: str | None,
+        longest: int,
+        both_ways: bool,
+        percent: float,
+        suffix: str,
+        now: dict[str, Any] | None,
+    ) -> dict[Any, Any]:
         """Translate the photo, or say in its place why not."""
         try:
             entry = library.checkpoint(name, runs)
             way = library.fitting_direction(entry.config, wish)
+            source, target = entry.config.ends(way)
             if upload is None:
-                return cleared(cards.hint(*entry.config.ends(way)))
-            wanted = [upload["path"], str(entry.folder), way]
-            if wanted == now:  # Gradio tells of a photo that replaces another one twice
+                return cleared(cards.hint(source, target))
+            both_ways = both_ways and len(entry.config.generators) > 1
+            wanted = (upload["path"], entry.folder, way, longest, both_ways)
+            if now is not None and now["from"] == wanted:  # Gradio tells of a photo that replaces another one twice
                 return {shown: gr.skip()}
-            made = library.translate_photo(*uploaded(upload), entry, way, new_folder(result))
+            made = library.translate_photo(
+                *uploaded(upload), entry, way, new_folder(result), longest or None, round_trip=both_ways
+            )
+            file = library.export(made, percent / 100, suffix)
         except Exception as error:
             return cleared(cards.problem(library.sentence(error)))
+        delete_later(result, made.picture, file)
         return {
             hint: gr.update(visible=False),
             result: gr.update(value=(str(made.before), str(made.after)), visible=True),
             outcome: gr.update(visible=True),
             note: f'<p class="note">Done in {library.in_words(made.seconds)} · {made.width} × {made.height} pixels</p>',
-            keep: gr.update(value=str(made.picture)),
-            shown: wanted,
+            keep: gr.update(value=str(file)),
+            returned: gr.update(visible=both_ways),
+            words_back: cards.there_and_back(source, target),
+            back: (str(made.before), str(made.back)) if made.back else None,
+            shown: {"from": wanted, "made": made},
         }
 
     def cleared(instead: str) -> dict[Any, Any]:
@@ -148,8 +195,23 @@ def build(page: gr.Blocks, runs: Path) -> None:
             outcome: gr.update(visible=False),
             note: "",
             keep: gr.update(value=None),
+            returned: gr.update(visible=False),
+            words_back: "",
+            back: None,
             shown: None,
         }
+
+    def export(percent: float, suffix: str, now: dict[str, Any] | None) -> Any:
+        """Another file to download, from the translation that is there."""
+        if now is None:
+            return gr.skip()
+        try:
+            file = library.export(now["made"], percent / 100, suffix)
+        except Exception as error:
+            warn(error)
+            return gr.skip()
+        delete_later(keep, file)
+        return str(file)
 
     def put_in(name: str, event: gr.EventData) -> Any:
         """An example's picture as the photo; a copy of it, as checkpoint folders are not served."""
@@ -163,17 +225,17 @@ def build(page: gr.Blocks, runs: Path) -> None:
             warn(error)
             return gr.skip()
 
-    offered = [about, direction, examples]
+    offered = [about, direction, examples, round_trip]
     page.load(refresh, None, [welcome, workshop, choice, chosen, hint, *offered], queue=False, **QUIET)
     choice.select(choose, None, [chosen, *offered], **QUIET)  # in the queue, or `chosen` would not tell of its change
     examples.select(put_in, chosen, photo, queue=False, **QUIET)
-    # One listener for all three, so that of many quick changes only the last one has to be translated.
+    # One listener for all of them, so that of many quick changes only the last one has to be translated.
     # preprocess=False: Gradio would open the upload itself, and fail in its own words.
     gr.on(
-        [photo.change, chosen.change, direction.input],
+        [photo.change, chosen.change, direction.input, size.input, round_trip.input],
         show,
-        [photo, chosen, direction, shown],
-        [hint, result, outcome, note, keep, shown],
+        [photo, chosen, direction, size, round_trip, strength, file_format, shown],
+        [hint, result, outcome, note, keep, returned, words_back, back, shown],
         preprocess=False,
         trigger_mode="always_last",
         show_progress="full",
@@ -181,3 +243,13 @@ def build(page: gr.Blocks, runs: Path) -> None:
         api_visibility="private",
         **TRANSLATING,
     ).success(None, js=SHOW_RESULT)
+    strength.change(None, strength, js=FADE)
+    gr.on(
+        [strength.change, file_format.input],
+        export,
+        [strength, file_format, shown],
+        keep,
+        trigger_mode="always_last",
+        concurrency_limit=2,
+        **QUIET,
+    )

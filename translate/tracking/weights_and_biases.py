@@ -63,6 +63,8 @@ class Tracker:
                 settings=wandb.Settings(silent=True, init_timeout=30),
             )
             self.run_id = self.run.id
+            if self.run.url:  # for the studio's link
+                (folder / "wandb" / "url.txt").write_text(self.run.url, encoding="utf-8")
         except Exception as error:
             self._give_up(error)
 

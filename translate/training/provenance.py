@@ -33,6 +33,7 @@ def describe_checkpoint(
         name=config.name or config.run.dir.name,
         title=config.title,
         limits=config.limits,
+        drawing=config.drawing,
         domains={"a": first, "b": second},
         generators=generators,
         image_size=config.data.crop_size,

@@ -16,11 +16,11 @@ from accelerate.utils import reduce
 from torch import Tensor
 
 from translate.checkpoints.format import save_checkpoint
-from translate.config import Pix2PixConfig, TrainConfig
+from translate.config import CheckpointConfig, Pix2PixConfig, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, choose_precision, describe
 from translate.errors import UserError
-from translate.tracking.history import History
+from translate.tracking.history import History, read_history
 from translate.tracking.weights_and_biases import Tracker
 from translate.training.arithmetic import matrix_rate, step_flops
 from translate.training.failures import explain
@@ -32,6 +32,7 @@ from translate.training.schedule import Schedule
 from translate.training.signals import Stopped, StopSignals
 from translate.training.state import State, load_newest_state, save_state
 from translate.training.step import TrainingStep
+from translate.training.validation import Validation
 
 DEFAULT_EPOCHS = 200
 COMPILE_PAYS_FROM = {"cpu": 2000, "cuda": 1000}
@@ -152,6 +153,7 @@ class Run:
         tracker = Tracker(config, self.folder, self.tracker_id) if self.main else None
         self.tracker_id = tracker.run_id if tracker else None
         sheet = self._sheet_batches() if self.main else []
+        self.validation = self._validation() if self.main and config.evaluation.every else None
         loader = make_loader(
             self.dataset,
             batch_size=batch_size,
@@ -167,6 +169,8 @@ class Run:
         seconds_before, waited, skipped = self.seconds, 0.0, 0
         with TrainingProgress(self.step, self.total_steps, shown=self.main) as progress, StopSignals() as signals:
             progress.say(self._headline())
+            for note in self.validation.notes if self.validation else ():
+                progress.say(note)
             batches = iter(loader)
             try:
                 while self.step < self.total_steps:
@@ -188,7 +192,8 @@ class Run:
                         self.schedule.observe(self.step, self._read(losses)["G_total"])
 
                     # What is written now and then.
-                    if self.step % config.run.log_every == 0 or last:
+                    due = bool(config.evaluation.every) and (self.step % config.evaluation.every == 0 or last)
+                    if self.step % config.run.log_every == 0 or last or due:
                         values = self._read(losses)
                         now = time.perf_counter()
                         self.seconds = seconds_before + now - begun
@@ -196,7 +201,10 @@ class Run:
                         row = {"step": self.step, "epoch": round(self.step / self.epoch_steps, 4)} | values
                         row |= self._measurements(step_seconds, waited / (self.step - logged_step))
                         row["lr"] = config.optim.lr * lr_factor
-                        logged, logged_step, waited = now, self.step, 0.0
+                        if due and self.validation:
+                            row |= self._validate(self.validation)
+                            progress.say(self.validation.sentence())
+                        logged, logged_step, waited = time.perf_counter(), self.step, 0.0
                         if self.main:
                             history.append(row)
                         if tracker:
@@ -290,6 +298,36 @@ class Run:
         if tracker:
             tracker.log_samples(path, self.step)
 
+    def _validation(self) -> Validation:
+        return Validation(
+            self.config,
+            self.device,
+            DTYPES[self.choices["precision"]],
+            statistics(self.config, self.global_batch) == "image",
+            before=read_history(self.folder / "history.jsonl"),
+        )
+
+    def _validate(self, validation: Validation) -> dict[str, float]:
+        """Measure the averaged generators and keep them in checkpoints/best where they are the best so far."""
+        values = validation(self.step, self.train_step.ema.generators)
+        if validation.is_best:
+            save_checkpoint(self.folder / "checkpoints" / "best", self._about(), self.train_step.ema.generators)
+        return values
+
+    def _about(self) -> CheckpointConfig:
+        """The config.json of a checkpoint taken now."""
+        about = describe_checkpoint(
+            self.config,
+            self.step,
+            self.step / self.epoch_steps,
+            self.global_batch,
+            self.seconds,
+            describe(self.device),
+        )
+        if self.validation and self.validation.metrics:
+            about.metrics = self.validation.metrics | {"best": self.validation.best}
+        return about
+
     def _save(self, losses: dict[str, Tensor]) -> None:
         self._read(losses)  # a state with weights that are no numbers must not replace a good one
         if not self.main:
@@ -302,12 +340,8 @@ class Run:
             "config": self.config.dump(),
         }
         save_state(self.folder / "state", State(self.step, self.train_step.state_dict(), info))
-        epochs = self.step / self.epoch_steps
-        about = describe_checkpoint(
-            self.config, self.step, epochs, self.global_batch, self.seconds, describe(self.device)
-        )
         checkpoints = self.folder / "checkpoints"
-        save_checkpoint(checkpoints / f"step-{self.step:08d}", about, self.train_step.ema.generators)
+        save_checkpoint(checkpoints / f"step-{self.step:08d}", self._about(), self.train_step.ema.generators)
         for old in sorted(checkpoints.glob("step-*"))[: -self.config.run.keep]:
             shutil.rmtree(old, ignore_errors=True)
 

@@ -1,0 +1,21 @@
+"""translate report: a run as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from translate.commands.terminal import console
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The file; report.html in the run's folder.")] = None,
+) -> None:
+    """Write a report on a training run: curves, samples, settings and machine, in one HTML file."""
+    from translate.evaluation.run_report import write_run_report
+
+    file = write_run_report(run, out or run / "report.html")
+    console.print(f"Wrote {file}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,135 @@
+"""The report on a training run: its curves, its samples, its settings and where it ran, in one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from translate.checkpoints.folder import read_config
+from translate.checkpoints.zoo import newest_checkpoint
+from translate.config import TrainConfig
+from translate.errors import UserError
+from translate.evaluation.charts import line_chart, short
+from translate.evaluation.page import code, facts, figures, folded, page, picture
+from translate.tracking.history import read_history
+
+SAMPLES = 4
+"""Sheets that are shown: the first, the last, and between them."""
+SHEET_SIDE = 1000
+SMOOTH = 0.9
+
+Row = dict[str, Any]
+
+CHARTS = (
+    ("Generators", ("G_A", "G_B", "G_GAN"), "adversarial loss", SMOOTH),
+    ("Discriminators", ("D_A", "D_B", "D_real", "D_fake"), "adversarial loss", SMOOTH),
+    ("Cycle", ("cycle_A", "cycle_B"), "weighted loss", SMOOTH),
+    ("Identity", ("idt_A", "idt_B"), "weighted loss", SMOOTH),
+    ("Distance to the target", ("G_L1", "G_perceptual"), "weighted loss", SMOOTH),
+    ("All that the generators minimise", ("G_total",), "weighted loss", SMOOTH),
+    ("Images per second", ("images_per_second",), "", 0.0),
+    ("Learning rate", ("lr",), "", 0.0),
+    ("Memory", ("memory_gb",), "gigabytes", 0.0),
+)
+"""A figure each: its title, the columns of history.jsonl, a hint, and how far its curves are smoothed."""
+QUIET = frozenset({"step", "epoch", "step_seconds", "data_seconds", "elapsed_seconds"})
+
+
+def run_report(run: Path) -> str:
+    """The report on a run folder, as HTML. Raises UserError where the folder is no run, or has no history yet."""
+    if not (run / "config.yaml").is_file():
+        raise UserError(f"{run} is not the folder of a training run: it has no config.yaml.")
+    config = TrainConfig.load(run / "config.yaml")
+    rows = read_history(run / "history.jsonl")
+    if not rows:
+        raise UserError(f"{run} has no history yet; let it train for a few steps.")
+    newest = newest_checkpoint(run)
+    provenance = read_config(newest).provenance.model_dump() if newest else {}
+    last = rows[-1]
+    data = config.data
+    lead = (
+        f"{config.model.name} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
+        f"{last['step']:,} steps so far."
+    )
+    sections = [
+        ("", figures(_headlines(rows))),
+        ("Validation", _charts(rows, list(_validation(rows)))),
+        ("Curves", _charts(rows, [*CHARTS, *_others(rows)])),
+        ("Samples", _samples(run)),
+        ("Where it ran", facts({name.capitalize(): value for name, value in provenance.items()})),
+        ("Settings", folded("config.yaml", code((run / "config.yaml").read_text(encoding="utf-8")))),
+    ]
+    return page(config.title or config.name or run.resolve().name, lead, sections, f"Run folder: {run.resolve().name}")
+
+
+def write_run_report(run: Path, out: Path) -> Path:
+    """Write the report on a run to a file. Raises UserError where that fails; returns the file."""
+    text = run_report(run)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"Cannot write {out}: {error.strerror}.") from error
+    return out
+
+
+def _headlines(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    last = rows[-1]
+    entries = [(f"{last['step']:,}", "steps"), (f"{last.get('epoch', 0):.1f}", "epochs")]
+    seconds = max((row.get("elapsed_seconds", 0.0) for row in rows), default=0.0)
+    if seconds:
+        hours, minutes = divmod(round(seconds / 60), 60)
+        entries.append((f"{hours} h {minutes} min" if hours else f"{minutes} min", "spent training"))
+    rates = sorted(row["images_per_second"] for row in rows if "images_per_second" in row)
+    if rates:
+        entries.append((short(rates[len(rates) // 2]), "images per second, median"))
+    return entries
+
+
+def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+    """A figure for each metric that was measured during training, with both directions in it."""
+    columns = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
+    metrics: dict[str, list[str]] = {}
+    for column in columns:
+        metric = column.removeprefix("val/").removesuffix("_a2b").removesuffix("_b2a")
+        if not metric.startswith("images") and "subset" not in metric and not metric.endswith("_error"):
+            metrics.setdefault(metric, []).append(column)
+    for metric, named in metrics.items():
+        yield metric, tuple(named), "validation images", 0.0
+
+
+def _others(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+    """Figures for the numbers that no other figure shows."""
+    shown = {name for _, columns, _, _ in CHARTS for name in columns} | QUIET
+    for name in dict.fromkeys(name for row in rows for name in row):
+        if name not in shown and not name.startswith("val/"):
+            yield name, (name,), "", SMOOTH
+
+
+def _charts(rows: Sequence[Row], wanted: Sequence[tuple[str, tuple[str, ...], str, float]]) -> str:
+    drawn = []
+    for title, columns, hint, smooth in wanted:
+        curves = {
+            name.removeprefix("val/"): [
+                (row["step"], row[name]) for row in rows if isinstance(row.get(name), (int, float))
+            ]
+            for name in columns
+        }
+        drawn.append(line_chart(title, curves, hint=hint, smooth=smooth))
+    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+
+
+def _samples(run: Path) -> str:
+    sheets = sorted((run / "samples").glob("step-*.png"))
+    count = min(SAMPLES, len(sheets))
+    chosen = [sheets[at * (len(sheets) - 1) // max(1, count - 1)] for at in range(count)]
+    shown = []
+    for sheet in reversed(chosen):
+        step = int(sheet.stem.removeprefix("step-"))
+        with Image.open(sheet) as image:
+            drawn = picture(image, f"samples after {step} steps", SHEET_SIDE)
+        shown.append(f'<h3>After {step:,} steps</h3><div class="wide">{drawn}</div>')
+    return "".join(shown)
