@@ -42,6 +42,7 @@ import torch
 from PIL import Image, ImageOps
 from reference_checkout import add_reference, find_checkout, import_from
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from translate.checkpoints.format import load_generator, save_checkpoint
@@ -175,7 +176,7 @@ def measure(
     pipes: dict[Side, Connection] = {}
     results: dict[Side, Result | str] = {}
     processes = []
-    for side in sides:  # one by one: preparing takes both cores
+    for side in track(sides, "Preparing", transient=True):  # one by one: it takes all cores
         pipe, theirs = context.Pipe()
         processes.append(
             context.Process(target=work, args=(theirs, side, checkout, calibration, images, threads), daemon=True)

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from translate._version import __version__
 from translate.commands.bench import bench
+from translate.commands.evaluate import classifier, evaluate
 from translate.commands.export import export
 from translate.commands.inspect import inspect
 from translate.commands.models import import_checkpoint, models
 from translate.commands.pull import datasets, pull
+from translate.commands.report import report
 from translate.commands.run import run
 from translate.commands.studio import studio
 from translate.commands.terminal import console
@@ -35,6 +37,9 @@ app.command(context_settings=DOTTED)(train)
 app.command()(settings)
 app.command()(inspect)
 app.command()(run)
+app.command()(evaluate)
+app.command()(classifier)
+app.command()(report)
 app.command()(models)
 app.command()(studio)
 app.command("import")(import_checkpoint)

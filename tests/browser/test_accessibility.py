@@ -16,6 +16,9 @@ from tests.browser.conftest import DESKTOP, PHONE, Visit
 
 AXE = Path(os.environ.get("AXE_CORE", "axe.min.js"))
 
+GRADIOS = ("upload-container",)
+"""Classes of what Gradio makes and we cannot change: its place for uploads is called otherwise than it reads."""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not AXE.is_file(), reason="$AXE_CORE names no axe.min.js (npm pack axe-core)"),
@@ -31,6 +34,7 @@ def violations(visit: Visit) -> list[str]:
         for problem in found["violations"]
         if problem["impact"] in ("serious", "critical")
         for node in problem["nodes"]
+        if not any(name in node["html"] for name in GRADIOS)
     ]
 
 
@@ -50,9 +54,7 @@ def test_every_tab(visit: Visit) -> None:
     assert {tab: problems for tab, problems in found.items() if problems} == {}
 
 
-@pytest.mark.parametrize(
-    "visit", [DESKTOP, DESKTOP | {"color_scheme": "dark"}], indirect=True, ids=["light", "dark"]
-)
+@pytest.mark.parametrize("visit", [DESKTOP, DESKTOP | {"color_scheme": "dark"}], indirect=True, ids=["light", "dark"])
 def test_a_translated_photo_with_all_extras(visit: Visit, photo: Path) -> None:
     visit.choose("Tiny zebras")
     visit.open_more()

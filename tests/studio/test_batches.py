@@ -79,7 +79,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_results_have_their_names_and_formats_in_the_archive(tmp_path: Path, tiny: Entry) -> None:
     uploads = [upload(tmp_path, "a.png", 1), upload(tmp_path, "b.jpg", 2), upload(tmp_path, "c.gif", 3)]
-    (tmp_path / "cut.png").write_bytes(uploads[0][0].read_bytes()[:200])  # its head is whole, so it looks like a picture
+    (tmp_path / "cut.png").write_bytes(uploads[0][0].read_bytes()[:200])  # its head is whole
     batch = batches.gather([*uploads, (tmp_path / "cut.png", "cut.png")], tmp_path / "root")
     told: list[tuple[int, int | None]] = []
     batches.translate_batch(batch, tiny, "a2b", tmp_path / "out", lambda *progress: told.append(progress))

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("gradio", reason="the studio needs gradio")
 
-from translate.studio import events  # noqa: E402
+from translate.studio import events
 
 
 @pytest.fixture(autouse=True)

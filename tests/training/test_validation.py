@@ -77,7 +77,7 @@ def test_the_numbers_are_those_of_translate_evaluate(
     for way in translator.directions:
         for name, value in found[way].items():
             if f"val/{name}_{way}" in row:
-                assert row[f"val/{name}_{way}"] == pytest.approx(value, rel=2e-3, abs=2e-5), name
+                assert row[f"val/{name}_{way}"] == pytest.approx(value, rel=1e-2, abs=5e-5), name
         assert read_config(checkpoint).metrics[way]["kid"] == row[f"val/kid_{way}"]
 
 

@@ -62,7 +62,12 @@ def evaluate(
     translator = load(checkpoint, device=device, precision=precision)
     with Console(stderr=True).status("Opening the judges") as status:
         judges = open_judges(
-            extractor, weights=extractor_weights, classifier=classifier, lpips=lpips, device=translator.device
+            extractor,
+            weights=extractor_weights,
+            classifier=classifier,
+            lpips=lpips,
+            device=translator.device,
+            progress=lambda done, _: status.update(f"Downloading weights, {done / 1e6:.0f} MB"),
         )
         result = run_evaluation(
             translator,

@@ -108,7 +108,9 @@ def open_judges(
     opened: Extractor | None = None
     if extractor != "none":
         try:
-            opened = open_extractor(extractor or classifier or "inception", weights=weights, device=device)
+            opened = open_extractor(
+                extractor or classifier or "inception", weights=weights, device=device, progress=progress
+            )
         except UserError as error:
             if extractor or classifier:
                 raise

@@ -72,15 +72,19 @@ def quantise(
     Raises:
         UserError: quality does not hold with a single layer in integers.
     """
-    roundings = observe(network, images[::2], candidates(network))
-    order = sorted(roundings, key=lambda name: roundings[name].error)
-    while order:
-        rounded = insert(model, {name: roundings[name] for name in order})
-        if worst_psnr(build(rounded), expected, images[1::2]) >= QUALITY:
-            return rounded
-        order = order[: len(order) - max(len(order) // 4, 1)]
+    unseen = images[1::2]
+    with torch.inference_mode():
+        wanted = [to_pixels(expected(image)[0]) for image in unseen]
+    if holds(build(model), unseen, wanted):
+        roundings = observe(network, images[::2], candidates(network))
+        order = sorted(roundings, key=lambda name: roundings[name].error)
+        while order:
+            rounded = insert(model, {name: roundings[name] for name in order})
+            if holds(build(rounded), unseen, wanted):
+                return rounded
+            order = order[: len(order) - max(len(order) // 4, 1)]
     raise UserError(
-        f"8-bit integers would cost this network more than the {QUALITY:g} dB allow; use the engine openvino without them."
+        f"With 8-bit integers this network would fall below {QUALITY:g} dB; use the engine openvino without them."
     )
 
 
@@ -233,11 +237,9 @@ def psnr(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> float:
     return 10 * float(np.log10(255**2 / error)) if error else float("inf")
 
 
-def worst_psnr(run: Run, expected: nn.Module, images: Sequence[Tensor]) -> float:
-    """PSNR of the 8-bit output against that of `expected`, of the image that it is lowest for."""
-    worst = float("inf")
-    for image in images:
-        with torch.inference_mode():
-            wanted = to_pixels(expected(image)[0])
-        worst = min(worst, psnr(to_pixels(torch.from_numpy(run(image.numpy()))[0]), wanted))
-    return worst
+def holds(run: Run, images: Sequence[Tensor], wanted: Sequence[npt.NDArray[np.uint8]]) -> bool:
+    """Whether the 8-bit output for each of the images has QUALITY."""
+    return all(
+        psnr(to_pixels(torch.from_numpy(run(image.numpy()))[0]), pixels) >= QUALITY
+        for image, pixels in zip(images, wanted, strict=True)
+    )

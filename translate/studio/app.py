@@ -16,7 +16,18 @@ from pathlib import Path
 import gradio as gr
 
 from translate.errors import UserError
-from translate.studio import api, batch_tab, cards, draw_tab, live_tab, runs_tab, theme, train_tab, translate_tab, video_tab
+from translate.studio import (
+    api,
+    batch_tab,
+    cards,
+    draw_tab,
+    live_tab,
+    runs_tab,
+    theme,
+    train_tab,
+    translate_tab,
+    video_tab,
+)
 from translate.studio.visitors import is_private
 
 TABS = (translate_tab, draw_tab, live_tab, video_tab, batch_tab, train_tab, runs_tab)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from translate.errors import UserError
 from translate.studio import batches, cards, library
-from translate.studio.events import LONG, QUIET, Stopped, in_background, new_folder, stop, uploaded
+from translate.studio.events import LONG, QUIET, Stopped, in_background, new_folder, offer_ways, stop, uploaded
 
 TITLE = "Batch"
 SHOWN = 60
@@ -45,10 +45,6 @@ def build(page: gr.Blocks, runs: Path) -> None:
                 visible=False,
                 buttons=["fullscreen"],
             )
-
-    def refresh() -> Any:
-        choices = library.ways(runs)
-        return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     def run(uploads: list[dict[str, Any]] | None, choice: str | None) -> Iterator[dict[Any, Any]]:
         name, source, out = uuid4().hex, new_folder(files), new_folder(gallery)
@@ -102,7 +98,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         stop(name)
         return {status: cards.progress("Stopping …", 0, None)}
 
-    page.load(refresh, None, way, queue=False, **QUIET)
+    page.load(lambda: offer_ways(runs), None, way, queue=False, **QUIET)
     start.click(
         run,
         [files, way],

@@ -1,4 +1,4 @@
-"""Many pictures at once: uploads, loose and in archives, become a folder, and the results an archive. Knows no Gradio."""
+"""Many pictures at once: uploads, loose or in archives, become a folder, the results an archive. Knows no Gradio."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def gather(uploads: Sequence[tuple[Path, str]], root: Path) -> Batch:
             batch.problems.append(str(error))
     if len(batch.pictures) > MOST_PICTURES:
         raise UserError(
-            f"There are {len(batch.pictures)} pictures; up to {MOST_PICTURES} go at once. `translate run` takes any number."
+            f"There are {len(batch.pictures)} pictures; up to {MOST_PICTURES} go at once, and any number with "
+            "`translate run`."
         )
     if not batch.pictures:
         raise UserError(" ".join(batch.problems) or "There is no picture in these files.")

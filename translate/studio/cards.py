@@ -119,7 +119,9 @@ def note(words: str) -> str:
 def progress(words: str, done: int, total: int | None) -> str:
     """A bar with words beside it; it only moves to and fro where nobody knows how much there is."""
     share = f'value="{done}" max="{total}"' if total else ""
-    return f'<div class="progress" role="status"><progress {share} aria-label="Progress"></progress>{escape(words)}</div>'
+    return (
+        f'<div class="progress" role="status"><progress {share} aria-label="Progress"></progress>{escape(words)}</div>'
+    )
 
 
 def problems(sentences: list[str]) -> str:

@@ -90,9 +90,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
 
     def redraw(drawing: str | None, name: str | None) -> dict[Any, Any]:
         try:
-            made = drawings.translate_drawing(
-                drawing or "", library.checkpoint(name or "", runs), new_folder(result)
-            )
+            made = drawings.translate_drawing(drawing or "", library.checkpoint(name or "", runs), new_folder(result))
         except Exception as error:
             return {problem: gr.update(value=cards.problem(library.sentence(error)), visible=True)}
         delete_later(result, made.sheet, made.picture)

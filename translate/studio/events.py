@@ -43,9 +43,7 @@ class Stopped(Exception):
     """Somebody asked for the end of the work."""
 
 
-def in_background(
-    name: str, work: Callable[[Progress], Outcome]
-) -> Generator[tuple[int, int | None], None, Outcome]:
+def in_background(name: str, work: Callable[[Progress], Outcome]) -> Generator[tuple[int, int | None], None, Outcome]:
     """Do long work in a thread, and tell how far it is every now and then.
 
     Args:
@@ -100,6 +98,12 @@ def new_folder(component: gr.components.Component) -> Path:
 def delete_later(component: gr.components.Component, *paths: Path) -> None:
     """Count files among the component's, which Gradio deletes after an hour; those it serves are counted anyway."""
     component.temp_files.update(map(str, paths))
+
+
+def offer_ways(runs: Path) -> Any:
+    """For a list of what to make: every direction of every checkpoint, the first one chosen."""
+    choices = library.ways(runs)
+    return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
 
 def warn(error: Exception) -> None:

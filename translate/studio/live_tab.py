@@ -36,7 +36,8 @@ TEMPLATE = f"""<div class="live mirrored" data-longest="{LONGEST}">
 # `props.answer`, from the server: {picture: a data URI} or {problem: a sentence}.
 SCRIPT = """
 const stage = element.querySelector('.live'), shown = stage.querySelector('img'), video = stage.querySelector('video');
-const words = stage.querySelector('.words'), rate = stage.querySelector('.rate'), frame = document.createElement('canvas');
+const words = stage.querySelector('.words'), rate = stage.querySelector('.rate');
+const frame = document.createElement('canvas');
 let camera = null, times = [], watchdog = null;
 
 const send = () => {
@@ -106,7 +107,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         way = gr.Dropdown([], label="What to make", info="The quickest ones first.", filterable=False)
         camera = gr.HTML(html_template=TEMPLATE, js_on_load=SCRIPT, apply_default_css=False, answer={})
 
-    def refresh() -> Any:
+    def offer() -> Any:
         choices = sorted(library.ways(runs), key=lambda choice: _weight(*library.way(choice[1], runs)))
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
@@ -118,10 +119,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
             return gr.update(answer={"problem": library.sentence(error), "number": uuid4().hex})
         return gr.update(answer={"picture": _encode(picture), "number": uuid4().hex})  # to differ from the last one
 
-    page.load(refresh, None, way, queue=False, **QUIET)
-    camera.input(
-        see, [camera, way], camera, trigger_mode="always_last", concurrency_limit=2, preprocess=False, **QUIET
-    )
+    page.load(offer, None, way, queue=False, **QUIET)
+    camera.input(see, [camera, way], camera, trigger_mode="always_last", concurrency_limit=2, preprocess=False, **QUIET)
 
 
 def _encode(picture: Image.Image) -> str:

@@ -57,9 +57,10 @@ def report(found: FolderReport, called: str) -> str:
     training = [group for group in found.groups if group.split == found.groups[0].split]
     others = [group for group in found.groups if group not in training]
     rows = "".join(_row(Path(found.root), group) for group in training)
+    verdict = "good" if found.model and not found.problems else "bad"
     aside = ", ".join(f"{group.readable:,} in {escape(group.folder)}" for group in others)
     return (
-        f'<section class="report"><div class="verdict {"good" if found.model and not found.problems else "bad"}"><h3>{headline(found)}</h3>'
+        f'<section class="report"><div class="verdict {verdict}"><h3>{headline(found)}</h3>'
         f"<p>{recommendation(found)}</p></div>{rows}"
         + (f'<p class="aside">Kept aside to judge by: {aside}.</p>' if aside else "")
         + _list(

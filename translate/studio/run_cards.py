@@ -80,7 +80,7 @@ def progress(run: Run) -> str:
 def _now(run: Run) -> str:
     """The one sentence that matters most."""
     if run.state == "failed":
-        return run.reason or "The training ended because of an error."
+        return _reason(run)
     if run.state == "pausing":
         return "It finishes the step it is at and saves itself; that takes a moment."
     if run.state == "finished":
@@ -94,10 +94,15 @@ def _now(run: Run) -> str:
     return f"{run.step / run.total:.0%} done" + (f", {roughly(left)} left." if left is not None else ".")
 
 
+def _reason(run: Run) -> str:
+    """Why it failed, without the way to its folder, which a visitor need not know."""
+    return run.reason.replace(str(run.folder.absolute()), run.name) or "The training ended because of an error."
+
+
 def _pace(run: Run) -> str:
     """The figures, for those who like to know."""
     if not run.rows:
-        return "You can close this page; the training goes on."
+        return "You can close this page; the training goes on." if run.alive else ""
     parts = [f"Step {run.step:,} of {run.total:,}"]
     pace = run.rows[-1].get("images_per_second")
     if pace and run.alive:
@@ -130,7 +135,9 @@ def use(run: Run) -> str:
 
 
 def live_curves(run: Run) -> str:
-    """The two things to watch while it trains, without a technical term."""
+    """The two things to watch while it trains, without a technical term; nothing for a run that never began."""
+    if not run.rows and not run.alive:
+        return ""
     first, second = ends(run.config)
     if isinstance(run.config.model, Pix2PixConfig):
         learns = [Line("Distance from the real pictures", run.curve("G_L1"), 0)]
@@ -259,7 +266,7 @@ def about(run: Run) -> str:
     if run.tracked_at:
         links += f'<a href="{escape(run.tracked_at)}" target="_blank" rel="noopener">Open in Weights &amp; Biases</a>'
     items = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    trouble = f'<p class="now" role="alert">{escape(run.reason)}</p>' if run.state == "failed" else ""
+    trouble = f'<p class="now" role="alert">{escape(_reason(run))}</p>' if run.state == "failed" else ""
     return (
         f'<section class="about-run"><div class="head"><span class="state {run.state}">{STATES[run.state]}</span>'
         f'<h2>{escape(run.title)}</h2></div>{trouble}<ul>{items}</ul><p class="next">{links}</p>'

@@ -189,13 +189,14 @@ def build(page: gr.Blocks, runs: Path) -> None:
     listing.select(tick_box, [*asked, smooth], everything, trigger_mode="multiple", concurrency_limit=1, **QUIET)
     smooth.input(redraw, [*asked, smooth], charts, queue=False, **QUIET)
     number.input(turn_to, [*asked, number], sheet, trigger_mode="always_last", **QUIET)
-    resume_button.click(go_on, asked, listed, queue=False, **QUIET)
+    # What may have to warn goes through the queue: Gradio shows warnings of queued events only.
+    resume_button.click(go_on, asked, listed, **QUIET)
     exporting: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "export"}
     export_button.click(export, asked, file, **exporting).success(None, js=SAVE)
     reference_button.click(export_reference, asked, file, **exporting).success(None, js=SAVE)
-    delete_button.click(ask, asked, [sure, question], queue=False, **QUIET).success(None, js=ASKED)
+    delete_button.click(ask, asked, [sure, question], **QUIET).success(None, js=ASKED)
     keep_button.click(lambda: gr.update(visible=False), None, sure, queue=False, **QUIET)
-    really_button.click(really, asked, listed, queue=False, **QUIET)
+    really_button.click(really, asked, listed, **QUIET)
 
 
 def checkpoint_of(run: Run) -> Path:

@@ -41,7 +41,8 @@ const line = (from, to) => {
 };
 const box = (from, to) => {
   pen.putImageData(before, 0, 0);
-  pen.fillRect(Math.min(from.x, to.x), Math.min(from.y, to.y), Math.abs(to.x - from.x) + 1, Math.abs(to.y - from.y) + 1);
+  const [left, top] = [Math.min(from.x, to.x), Math.min(from.y, to.y)];
+  pen.fillRect(left, top, Math.abs(to.x - from.x) + 1, Math.abs(to.y - from.y) + 1);
 };
 const fill = start => {
   const image = pen.getImageData(0, 0, size, size), pixels = new Uint32Array(image.data.buffer);

@@ -19,12 +19,12 @@ THEME = gr.themes.Base(
     block_border_color_dark="*neutral_800",
     border_color_primary="*neutral_200",
     border_color_primary_dark="*neutral_800",
-    body_text_color_subdued="*neutral_500",
+    body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_400",
     button_primary_background_fill="*primary_600",
     button_primary_background_fill_hover="*primary_700",
-    button_primary_background_fill_dark="*primary_500",
-    button_primary_background_fill_hover_dark="*primary_400",
+    button_primary_background_fill_dark="*primary_600",
+    button_primary_background_fill_hover_dark="*primary_700",
     button_primary_text_color="white",
     button_primary_text_color_dark="white",
 )
@@ -71,7 +71,7 @@ CSS = """
 .card .title { font-weight: 650; font-size: .94rem; line-height: 1.3; color: var(--body-text-color); }
 .card .ends { font-size: .82rem; line-height: 1.35; color: var(--body-text-color-subdued); }
 .card .origin { position: absolute; z-index: 1; top: 8px; left: 8px; padding: 2px 8px; border-radius: 99px;
-  font-size: .68rem; font-weight: 600; color: #fff; background: rgb(0 0 0 / .5); }
+  font-size: .68rem; font-weight: 600; color: #fff; background: rgb(0 0 0 / .66); }
 .thumb { position: relative; display: block; height: 92px; overflow: hidden; }
 .thumb i { position: absolute; inset: 0; background-size: cover; background-position: center; }
 .thumb i + i { clip-path: polygon(57% 0, 100% 0, 100% 100%, 43% 100%); }
@@ -93,8 +93,9 @@ CSS = """
 :is(#direction, .switch) .wrap { display: grid; grid-auto-columns: 1fr; grid-auto-flow: column; gap: 4px; padding: 4px;
   border-radius: 12px; background: var(--neutral-200); }
 .dark :is(#direction, .switch) .wrap { background: var(--neutral-800); }
-:is(#direction, .switch) label { justify-content: center; padding: 8px 10px; border: 0; border-radius: 9px; background: none;
-  box-shadow: none; font-weight: 550; line-height: 1.25; text-align: center; color: var(--body-text-color-subdued); }
+:is(#direction, .switch) label { justify-content: center; padding: 8px 10px; border: 0; border-radius: 9px;
+  background: none; box-shadow: none; font-weight: 550; line-height: 1.25; text-align: center;
+  color: var(--body-text-color-subdued); }
 :is(#direction, .switch) label.selected { background: var(--block-background-fill); color: var(--body-text-color);
   box-shadow: 0 1px 3px rgb(0 0 0 / .15); }
 .dark :is(#direction, .switch) label.selected { background: var(--neutral-600); }
@@ -110,10 +111,13 @@ CSS = """
 #bench, .bench { --stage: var(--neutral-100); }
 .dark :is(#bench, .bench) { --stage: var(--neutral-900); }
 .empty, #result, #result .content, #result img { background: var(--stage) !important; }
-#result::before, #result::after { position: absolute; z-index: 30; bottom: 14px; padding: 3px 11px; border-radius: 99px;
-  font-size: .78rem; font-weight: 600; color: #fff; background: rgb(0 0 0 / .5); pointer-events: none; }
-#result::before { content: "before"; left: 14px; }
-#result::after { content: "after"; right: 14px; }
+:is(#result, #back)::before, :is(#result, #back)::after { position: absolute; z-index: 30; bottom: 14px;
+  padding: 3px 11px; border-radius: 99px;
+  font-size: .78rem; font-weight: 600; color: #fff; background: rgb(0 0 0 / .66); pointer-events: none; }
+:is(#result, #back)::before { content: "before"; left: 14px; }
+:is(#result, #back)::after { content: "after"; right: 14px; }
+#back::before { content: "photo"; }
+#back::after { content: "there and back"; }
 #result:has(> .wrap:not(.hide))::before, #result:has(> .wrap:not(.hide))::after { display: none; }
 #bench .block:has(> .wrap:not(.hide)) .empty > * { visibility: hidden; }
 #bench .wrap.full { height: 100%; justify-content: center; }
@@ -192,7 +196,7 @@ CSS = """
 .left-out { padding: 14px 18px; border-radius: 14px; background: var(--block-background-fill);
   box-shadow: 0 0 0 1px var(--border-color-primary); color: var(--body-text-color); }
 .left-out ul { margin: 6px 0 0; padding-left: 20px; list-style: disc; }
-.live { position: relative; overflow: hidden; min-height: 300px; aspect-ratio: 4 / 3; max-height: 62vh; margin: 0 auto;
+.live { position: relative; overflow: hidden; width: min(100%, 62vh * 4 / 3); aspect-ratio: 4 / 3; margin: 0 auto;
   border-radius: 18px; background: var(--stage); }
 .live img, .live video { display: block; width: 100%; height: 100%; object-fit: contain; }
 .live video { position: absolute; right: 14px; bottom: 14px; width: 24%; height: auto; border-radius: 10px;

@@ -243,7 +243,11 @@ def build(page: gr.Blocks, runs: Path) -> None:
         """The report on a folder, and the choices where it can be trained on."""
         from translate.data.report import inspect_folder
 
-        told = inspect_folder(root, progress=lambda done, total: bar((done, total), desc="Looking at your pictures"))
+        told = inspect_folder(
+            root,
+            crop_size=min(recipes.SIZES),
+            progress=lambda done, total: bar((done, total), desc="Looking at your pictures"),
+        )
         words = gr.update(value=report_cards.report(told, called), visible=True)
         if not told.model:
             if is_upload:
@@ -385,9 +389,10 @@ def build(page: gr.Blocks, runs: Path) -> None:
     )
     start_button.click(begin, [found, visitor, *wishes], begun, **QUIET)
     steering = [watched, visitor, sent]
-    pause_button.click(pause, steering, view, queue=False, **QUIET)
-    stop_button.click(stop, steering, view, queue=False, **QUIET)
-    resume_button.click(go_on, steering, view, queue=False, **QUIET)
+    # In the queue: Gradio shows warnings of queued events only.
+    pause_button.click(pause, steering, view, **QUIET)
+    stop_button.click(stop, steering, view, **QUIET)
+    resume_button.click(go_on, steering, view, **QUIET)
     again_button.click(again, None, view, queue=False, **QUIET)
     timer.tick(tick, steering, view, queue=False, **QUIET)
 

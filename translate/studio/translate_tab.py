@@ -101,9 +101,16 @@ def build(page: gr.Blocks, runs: Path) -> None:
                             info="Less lets the photo show through.",
                             buttons=[],
                             scale=3,
+                            min_width=240,
                         )
                         size = gr.Dropdown(
-                            SIZES, value=0, label="Size", info="Of the longer side.", filterable=False, scale=2
+                            SIZES,
+                            value=0,
+                            label="Size",
+                            info="Of the longer side.",
+                            filterable=False,
+                            scale=2,
+                            min_width=200,
                         )
                     with gr.Row():
                         round_trip = gr.Checkbox(
@@ -111,8 +118,9 @@ def build(page: gr.Blocks, runs: Path) -> None:
                             info="Translates the result back too: what returns is what was kept.",
                             visible=False,
                             scale=3,
+                            min_width=240,
                         )
-                        file_format = gr.Radio(FORMATS, value=".png", label="Download as", scale=2)
+                        file_format = gr.Radio(FORMATS, value=".png", label="Download as", scale=2, min_width=200)
 
     def offer(entry: Entry) -> dict[Any, Any]:
         """The parts of the page that depend on the checkpoint."""

@@ -13,7 +13,7 @@ import gradio as gr
 
 from translate.errors import UserError
 from translate.studio import cards, library
-from translate.studio.events import LONG, QUIET, Stopped, in_background, new_folder, stop, uploaded
+from translate.studio.events import LONG, QUIET, Stopped, in_background, new_folder, offer_ways, stop, uploaded
 
 TITLE = "Video"
 MAX_MEGAPIXELS = 9
@@ -36,13 +36,15 @@ def build(page: gr.Blocks, runs: Path) -> None:
         with gr.Column(scale=3, min_width=300):
             status = gr.HTML(cards.VIDEO_HINT, apply_default_css=False)
             player = gr.Video(
-                show_label=False, interactive=False, visible=False, buttons=[], elem_id="player", autoplay=True, loop=True
+                show_label=False,
+                interactive=False,
+                visible=False,
+                buttons=[],
+                elem_id="player",
+                autoplay=True,
+                loop=True,
             )
             keep = gr.DownloadButton("Download", variant="primary", visible=False)
-
-    def refresh() -> Any:
-        choices = library.ways(runs)
-        return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     def run(upload: dict[str, Any] | None, choice: str | None, calm: bool) -> Iterator[dict[Any, Any]]:
         from translate.inference.video import translate_video
@@ -72,7 +74,9 @@ def build(page: gr.Blocks, runs: Path) -> None:
                 try:
                     outcome = yield from _told(going, begun, status)
                 except UserError as error:
-                    raise UserError(str(error).replace(str(source), called).replace(str(target), target.name)) from error
+                    raise UserError(
+                        str(error).replace(str(source), called).replace(str(target), target.name)
+                    ) from error
             words = f"{outcome.frames} frames in {library.in_words(time.perf_counter() - begun)}."
             notes = " ".join(outcome.notes).replace(str(source), called).replace(str(target), target.name)
             yield {
@@ -90,7 +94,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         stop(name)
         return cards.progress("Stopping …", 0, None)
 
-    page.load(refresh, None, way, queue=False, **QUIET)
+    page.load(lambda: offer_ways(runs), None, way, queue=False, **QUIET)
     start.click(
         run,
         [film, way, steady],
