@@ -5,8 +5,8 @@
 
 PATH is a checkout of pytorch-CycleGAN-and-pix2pix. Its test path is what its `test.py` does with an image in memory:
 `TestModel.set_input` and `test` (float32, eager), and the conversion to 8 bits. Ours is one call of the Translator, from
-8-bit pixels to 8-bit pixels, in every engine and precision there is. All live in processes of their own under this one
-and take turns: a round of the one, a round of the next, so that whatever else the machine does hits all of them.
+8-bit pixels to 8-bit pixels, in every engine and precision there is. Each runtime lives in a process of its own under this
+one, and they take turns: a round of the one, a round of the next, so that whatever else the machine does hits all of them.
 
 ResNet-9 has the same weights on both sides. Without --checkpoint they are drawn as the reference draws them, which is
 harder on low precision than a trained network (8-bit integers do not hold quality with it): give a trained one, width 64,
@@ -29,7 +29,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -86,12 +86,18 @@ class Side:
         """The engine and its precision."""
         return f"{self.engine}, {self.precision}{', compiled' if self.compiled else ''}"
 
+    @property
+    def process(self) -> str:
+        """Sides of one runtime share a process."""
+        return self.engine.partition("-")[0]
+
 
 @dataclass
 class Result:
     """What a side did."""
 
-    load: float  # seconds until it has translated the first image, without imports
+    first: float  # seconds until the first image is translated, conversion included, without imports
+    load: float  # the same when it is done again
     pictures: list[Pixels]
     times: list[float]
 
@@ -140,65 +146,54 @@ def ours(side: Side, calibration: Path) -> Callable[[Pixels], Pixels]:
     return lambda pixels: translator.translate_batch(pixels[None], "a2b")[0]
 
 
-def work(pipe: Connection, side: Side, checkout: Path, calibration: Path, images: list[Pixels], threads: int) -> None:
-    """A side's process: for every number n that comes, the seconds of n translations go back; first its pictures."""
-    torch.set_num_threads(threads)
-    try:
+def open_side(
+    side: Side, checkout: Path, calibration: Path, images: Sequence[Pixels]
+) -> tuple[Callable[[Pixels], Pixels], Result]:
+    """What translates, and how long it took to get there: the first time, and when what can be kept is kept."""
+    waited = []
+    for _ in range(2):
         begun = time.perf_counter()
         run = reference_test(checkout, side.folder) if side.engine == "reference" else ours(side, calibration)
         run(images[0])
-        took = time.perf_counter() - begun
-        pipe.send(Result(took, [run(image) for image in images], []))
-    except (UserError, RuntimeError, OSError) as error:  # e.g. a package or a compiler is missing
-        pipe.send(str(error).splitlines()[0])
-        return
-    for count in iter(pipe.recv, 0):
+        waited.append(time.perf_counter() - begun)
+    return run, Result(waited[0], waited[1], [run(image) for image in images], [])
+
+
+def work(pipe: Connection, checkout: Path, calibration: Path, images: list[Pixels], threads: int) -> None:
+    """An engine's process. For a side it opens it and gives its Result, or the reason why not; for a side and a number n
+    it gives the seconds of n translations; None ends it."""
+    torch.set_num_threads(threads)
+    runs: dict[Side, Callable[[Pixels], Pixels]] = {}
+    for side, count in iter(pipe.recv, None):
+        if side not in runs:
+            try:
+                runs[side], result = open_side(side, checkout, calibration, images)
+            except (UserError, RuntimeError, OSError) as error:  # a package or a compiler is missing, quality does not hold
+                pipe.send(str(error).splitlines()[0])
+            else:
+                pipe.send(result)
+            continue
         times = []
         for number in range(count):
             begun = time.perf_counter()
-            run(images[number % len(images)])
+            runs[side](images[number % len(images)])
             times.append(time.perf_counter() - begun)
         pipe.send(times)
 
 
 def measure(
-    sides: Sequence[Side],
-    checkout: Path,
-    calibration: Path,
-    images: list[Pixels],
-    *,
-    rounds: int,
-    calls: int,
-    threads: int,
+    sides: Sequence[Side], pipes: Mapping[str, Connection], rounds: int, calls: int
 ) -> dict[Side, Result | str]:
-    """Start all sides and let them take turns; one that cannot run has a reason instead of a result."""
-    context = multiprocessing.get_context("spawn")
-    pipes: dict[Side, Connection] = {}
+    """Let these sides take turns; one that cannot run has a reason instead of a result."""
     results: dict[Side, Result | str] = {}
-    processes = []
     for side in track(sides, "Preparing", transient=True):  # one by one: it takes all cores
-        pipe, theirs = context.Pipe()
-        processes.append(
-            context.Process(target=work, args=(theirs, side, checkout, calibration, images, threads), daemon=True)
-        )
-        processes[-1].start()
-        theirs.close()
-        try:
-            results[side] = pipe.recv()
-        except EOFError:
-            results[side] = "its process died"
-        if isinstance(results[side], Result):
-            pipes[side] = pipe
+        pipes[side.process].send((side, 0))
+        results[side] = pipes[side.process].recv()
     for _ in range(rounds):
-        for side, pipe in pipes.items():
-            pipe.send(calls)
-            result = results[side]
-            assert isinstance(result, Result)
-            result.times += pipe.recv()
-    for pipe in pipes.values():
-        pipe.send(0)
-    for process in processes:
-        process.join()
+        for side, result in results.items():
+            if isinstance(result, Result):
+                pipes[side.process].send((side, calls))
+                result.times += pipes[side.process].recv()
     return results
 
 
@@ -246,10 +241,10 @@ def sides_of(title: str, folder: Path, engines: Iterable[str]) -> list[Side]:
 
 
 def report(
-    console: Console, title: str, results: dict[Side, Result | str], reference: Result | None, measured: int
+    console: Console, title: str, results: Mapping[Side, Result | str], reference: Result | None
 ) -> tuple[float, float]:
     """Print a network's table; gives the least share of the reference's time at DECIBELS, and the most frames there."""
-    table = Table("", "ms an image", "of the reference", "frames/s", "PSNR, dB", "ready after, s", title=title)
+    table = Table("", "ms an image", "of the reference", "frames/s", "PSNR, dB", "ready after, again, s", title=title)
     exact = next(result for result in results.values() if isinstance(result, Result) and result is not reference)
     share, frames = float("inf"), 0.0
     for side, result in results.items():
@@ -257,7 +252,7 @@ def report(
             table.add_row(side.name, result, "", "", "", "")
             continue
         median = statistics.median(result.times)
-        quality = min(psnr(*pair) for pair in zip(result.pictures[:measured], exact.pictures, strict=False))
+        quality = min(psnr(*pair) for pair in zip(result.pictures, exact.pictures, strict=True))
         of = median / statistics.median(reference.times) if reference else float("nan")
         if result is not reference and quality >= DECIBELS:
             share, frames = min(share, of), max(frames, 1 / median)
@@ -267,7 +262,7 @@ def report(
             f"{of:.3f}" if reference else "",
             f"{1 / median:.1f}",
             f"{quality:.1f}",
-            f"{result.load:.1f}",
+            f"{result.first:.1f}, {result.load:.1f}",
         )
     console.print(table)
     return share, frames
@@ -311,29 +306,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 title: draw(scratch / f"compact-{number}", settings)
                 for number, (title, settings) in enumerate(COMPACT.items())
             }
+        sides = {title: sides_of(title, folder, given.engines) for title, folder in networks.items()}
+        sides["ResNet-9"].append(Side("ResNet-9", resnet, "reference"))
+        context = multiprocessing.get_context("spawn")
+        pipes: dict[str, Connection] = {}
+        processes = []
+        for process in sorted({side.process for group in sides.values() for side in group}):
+            pipes[process], theirs = context.Pipe()
+            words = (theirs, checkout, calibration, images[:MEASURED], given.threads)
+            processes.append(context.Process(target=work, args=words, daemon=True))
+            processes[-1].start()
         held = True
-        for title, folder in networks.items():
-            sides = sides_of(title, folder, given.engines)
-            if title == "ResNet-9":
-                sides.append(Side(title, folder, "reference"))
-            results = measure(
-                sides,
-                checkout,
-                calibration,
-                images[:MEASURED],
-                rounds=given.rounds,
-                calls=given.calls,
-                threads=given.threads,
-            )
-            last = results.get(Side(title, folder, "reference"))
+        for title, group in sides.items():
+            results = measure(group, pipes, given.rounds, given.calls)
+            last = results.get(Side(title, networks[title], "reference"))
             reference = last if isinstance(last, Result) else None
-            share, frames = report(console, title, results, reference, MEASURED)
+            share, frames = report(console, title, results, reference)
             if title == "ResNet-9":
                 held &= share <= SHARE
                 console.print(f"The fastest at {DECIBELS:g} dB takes {share:.3f} of the reference's time (≤ {SHARE:g}).\n")
             else:
                 held &= frames >= FRAMES
                 console.print(f"{frames:.1f} frames a second at {DECIBELS:g} dB (≥ {FRAMES:g}).\n")
+        for pipe in pipes.values():
+            pipe.send(None)
+        for worker in processes:
+            worker.join()
     return 0 if held else 1
 
 

@@ -1,14 +1,17 @@
-"""The studio's API over HTTP, with Gradio's own client; it takes no browser."""
+"""The studio's API over HTTP, with Gradio's own client, and the examples that its page shows, as they stand there."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Studio
+from tests.browser.conftest import Studio, Visit
 
 httpx = pytest.importorskip("httpx")
 gradio_client = pytest.importorskip("gradio_client", reason="the studio needs gradio")
@@ -80,3 +83,38 @@ def test_files_of_the_server_are_no_uploads(studio: Studio) -> None:
 def test_the_events_of_the_page_are_not_part_of_the_api(client: Any) -> None:
     with pytest.raises(ValueError, match="/show"):
         client.predict(api_name="/show")
+
+
+@pytest.mark.browser
+def test_the_examples_of_the_page_run(visit: Visit, studio: Studio, photo: Path, tmp_path: Path) -> None:
+    visit.open("API")
+    visit.screenshot("desktop-api")
+    python, curl = visit.page.locator(".docs pre").all_inner_texts()
+    assert studio.url.rstrip("/") in python
+    (tmp_path / "here").mkdir()
+    shutil.copy(photo, tmp_path / "here" / "horse.jpg")
+    for example, command in ((python, [sys.executable, "-c"]), (curl, ["bash", "-euo", "pipefail", "-c"])):
+        if shutil.which(command[0]) is None or (example is curl and shutil.which("curl") is None):
+            pytest.skip("the example needs bash and curl")
+        words = [*command, example.replace("horse2zebra", "tiny")]
+        answer = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path / "here", timeout=120)
+        if example is python:
+            made = Path(answer.stdout.strip().splitlines()[-1].split()[-1])
+            assert "tiny" in answer.stdout
+        else:
+            made = tmp_path / "here" / "zebra.png"
+        with Image.open(made) as image:
+            assert (image.format, image.size) == ("PNG", (200, 300))
+
+
+def test_twenty_at_once_are_all_served_their_own(client: Any, tmp_path: Path) -> None:
+    jobs = []
+    for number in range(20):
+        path = tmp_path / f"photo{number}.png"
+        Image.new("RGB", (40 + number, 32), (number * 12, 80, 200 - number * 8)).save(path)
+        jobs.append(client.submit(gradio_client.handle_file(path), "tiny", "a2b", api_name="/translate"))
+    for number, job in enumerate(jobs):
+        made = Path(job.result(timeout=120))
+        assert made.name == f"photo{number}-zebra.png"
+        with Image.open(made) as image:
+            assert image.size == (40 + number, 32)

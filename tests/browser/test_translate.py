@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import DESKTOP, PHONE, Studio, Visit
+from tests.browser.conftest import DESKTOP, PHONE, Studio, Visit, visiting
 from tests.studio.tiny import tiny_run
 
 pytestmark = pytest.mark.browser
@@ -149,6 +150,21 @@ def test_clearing_the_photo_clears_the_result(visit: Visit, photo: Path) -> None
     visit.page.locator("#photo").get_by_label("Clear").or_(visit.page.locator("#photo .icon-button")).first.click()
     visit.page.get_by_text("its translation appears here").wait_for()
     assert not visit.page.locator("#keep").is_visible()
+
+
+def test_two_visitors_get_each_their_own(visit: Visit, browser: Any, studio: Studio, photo: Path) -> None:
+    mine = photo.with_name("mine.png")
+    with Image.open(photo) as image:
+        image.resize((120, 90)).save(mine)
+    with visiting(browser, studio, photo.parent, **DESKTOP) as other:
+        for visitor, file in ((visit, mine), (other, photo)):
+            visitor.choose("Tiny zebras")
+            visitor.upload(file)
+        assert pixels(visit.download("mine-zebra.png")).shape == (120, 90, 3)  # it was held upright too
+        assert pixels(other.download("photo-zebra.png")).shape == (300, 200, 3)
+        address = other.result().last.get_attribute("src")
+    secret = address.split("file=")[1].split("/")[-2]
+    assert re.fullmatch(r"[0-9a-f]{32}", secret)  # whoever does not know it does not find the picture
 
 
 def test_a_new_run_is_there_when_the_page_is_loaded_again(visit: Visit, studio: Studio) -> None:

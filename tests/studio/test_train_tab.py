@@ -12,7 +12,7 @@ gr = pytest.importorskip("gradio", reason="the studio needs gradio")
 
 from tests.studio.trained import note, trained_run  # noqa: E402
 from translate.data.report import inspect_folder  # noqa: E402
-from translate.studio import app, report_cards, train_tab, visitors  # noqa: E402
+from translate.studio import app, pictures, report_cards, visitors  # noqa: E402
 from translate.training import jobs  # noqa: E402
 
 WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
@@ -48,8 +48,8 @@ def bar(done: Any, desc: str = "") -> None:
     """Stands in for Gradio's progress."""
 
 
-def found_in(root: Path) -> train_tab.Found:
-    return train_tab.taken(inspect_folder(root), root, root.name, is_upload=False)
+def found_in(root: Path) -> pictures.Found:
+    return pictures.taken(inspect_folder(root), root, root.name, is_upload=False)
 
 
 def zipped(root: Path, archive: Path) -> dict[str, str]:
@@ -118,9 +118,9 @@ def test_an_upload_becomes_the_runs_own_and_nothing_else_stays(heaps: Path, tmp_
     first = handler(runs, "unpack")(upload, None, bar)
     assert first["train-name"] == "horse2zebra"
     assert (first["train-a"], first["train-b"]) == ("horse", "zebra")
-    (earlier,) = [value for value in first.values() if isinstance(value, train_tab.Found)]
+    (earlier,) = [value for value in first.values() if isinstance(value, pictures.Found)]
     second = handler(runs, "unpack")(upload, earlier, bar)
-    (found,) = [value for value in second.values() if isinstance(value, train_tab.Found)]
+    (found,) = [value for value in second.values() if isinstance(value, pictures.Found)]
     assert not earlier.root.exists()
     handler(runs, "begin")(found, "", *WISHES)
     assert len(list((runs / "mine" / "data" / "trainA").iterdir())) == 6
@@ -179,7 +179,7 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
 
 
 def test_words_of_others_are_escaped(tmp_path: Path) -> None:
-    from translate.studio import run_cards
+    from translate.studio import compare_cards, run_cards
     from translate.training.runs import read_run
 
     evil = "<script>alert()</script>"
@@ -190,9 +190,9 @@ def test_words_of_others_are_escaped(tmp_path: Path) -> None:
         run_cards.progress(run),
         run_cards.live_curves(run),
         run_cards.sheet(run),
-        run_cards.listing([run], []),
-        run_cards.about(run),
-        run_cards.comparison([run], True),
-        run_cards.sure(run),
+        compare_cards.listing([run], []),
+        compare_cards.about(run),
+        compare_cards.comparison([run], True),
+        compare_cards.sure(run),
     ):
         assert "<script" not in made

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from tests.conftest import tiny_settings
 from translate.config import TrainConfig
+from translate.tracking.history import read_history
 from translate.training.health import SETTLED, WINDOW, Health
+from translate.training.trainer import train
 
 Losses = dict[str, float]
 
@@ -111,3 +113,21 @@ def test_what_is_wrong_with_the_pictures_is_named_once(fault: Callable[[Tensor],
 def test_a_paired_target_may_be_like_its_input() -> None:
     assert verdicts(health("pix2pix"), lambda image: image) == []
     assert verdicts(health("pix2pix"), lambda image: -image) == []
+
+
+def test_a_run_tells_what_it_notices_in_its_history(
+    paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translate.training.health.SETTLED", 0)
+    tree = tiny_settings("cyclegan", paired, tmp_path / "run", run__sample_every=2)
+    tree["data"]["layout"] = "side_by_side"
+    tree["model"]["generator"] = tree["model"]["generator"] | {
+        "architecture": "resnet",
+        "residual": True,
+        "norm": "none",
+    }
+    train(TrainConfig.build(tree))  # a generator that begins with its input has changed nothing after a few steps
+    warnings = [
+        sentence for row in read_history(tmp_path / "run" / "history.jsonl") for sentence in row.get("warnings", [])
+    ]
+    assert len(warnings) == 2 and all("gives back its input" in sentence for sentence in warnings)

@@ -30,7 +30,7 @@ from translate.studio import (
 )
 from translate.studio.visitors import is_private
 
-TABS = (translate_tab, draw_tab, live_tab, video_tab, batch_tab, train_tab, runs_tab)
+TABS = (translate_tab, draw_tab, live_tab, video_tab, batch_tab, train_tab, runs_tab, api)
 
 MAX_UPLOAD = "100mb"
 MAX_WAITING = 32
@@ -57,7 +57,6 @@ def build(runs: Path = Path("runs"), private: bool = False) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.TITLE):
                     tab.build(page, runs)
-        api.build(runs)
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
     return page
 

@@ -31,6 +31,7 @@ TRANSLATORS_KEPT = 3
 """Checkpoints whose weights stay in memory; the one not used for longest makes room."""
 
 log = logging.getLogger(__name__)
+_opening = threading.Lock()
 _turn = threading.Lock()
 """Held by whoever uses a network: tabs take turns picture by picture, and memory holds one picture's features."""
 
@@ -93,7 +94,8 @@ def way(name: str | None, runs: Path) -> tuple[Entry, Direction]:
 
 def translator(entry: Entry) -> Translator:
     """The checkpoint, loaded; a few stay in memory. Raises UserError where its files are damaged."""
-    return _translator(entry.folder, (entry.folder / "config.json").stat().st_mtime_ns)
+    with _opening:
+        return _translator(entry.folder, (entry.folder / "config.json").stat().st_mtime_ns)
 
 
 def translate(image: Image.Image, entry: Entry, direction: str) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 from html import escape
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps
 
 from translate.errors import UserError
+from translate.studio import data_uris
 
 if TYPE_CHECKING:
     from translate.data.report import FolderGroup, FolderReport
@@ -134,7 +134,7 @@ def jpeg(image: Image.Image, quality: int = 82) -> str:
     """A picture as a data URI: nothing of a folder has to be served to show it."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_uris.encode(file.getvalue(), "jpeg")
 
 
 def _worth_a_look(found: FolderReport, called: str) -> list[str]:

@@ -1,8 +1,7 @@
-"""Training runs in the page: how far one is, what it makes, how several compare. Words of others are escaped."""
+"""Training runs in the page: how far one is and what it makes. Words of others are escaped."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -14,9 +13,9 @@ from PIL import Image
 
 from translate.config import Pix2PixConfig, TrainConfig
 from translate.studio import cards
-from translate.studio.curves import Line, chart, sparkline
+from translate.studio.curves import Line, chart
 from translate.studio.report_cards import jpeg
-from translate.training.runs import Run, State, differences
+from translate.training.runs import Run, State
 
 STATES: dict[State, str] = {
     "running": "Training",
@@ -31,25 +30,6 @@ SHEET_PIXELS = (1000, 1600)
 
 GAP = 4
 """Pixels between two pictures of a sheet, as `translate.training.samples` leaves them; that module needs PyTorch."""
-
-MEANINGS = {
-    "G_GAN": "The painter's part of the contest: low when the critic takes its pictures for real",
-    "G_A": "The painter's part of the contest, A → B",
-    "G_B": "The painter's part of the contest, B → A",
-    "G_L1": "How far its pictures are from the real ones",
-    "G_perceptual": "How far they are in what they show, as another network sees it",
-    "G_total": "All that the painter tries to make small",
-    "D_real": "The critic's mistakes on real pictures",
-    "D_fake": "The critic's mistakes on pictures that were made",
-    "D_A": "The critic's mistakes on B",
-    "D_B": "The critic's mistakes on A",
-    "cycle_A": "What is lost on the way A → B → A",
-    "cycle_B": "What is lost on the way B → A → B",
-    "idt_A": "What it changes in pictures that are B already",
-    "idt_B": "What it changes in pictures that are A already",
-}
-"""What the losses mean, for those who do not know their names."""
-
 
 # ------------------------------------------------------------------------------------------------------------ one run
 
@@ -73,14 +53,14 @@ def progress(run: Run) -> str:
     return (
         f'<section class="progress-card {run.state}"><div class="head"><span class="state {run.state}">'
         f"{STATES[run.state]}</span><h2>{escape(run.title)}</h2></div><p class='now'{role}>{escape(_now(run))}</p>{bar}"
-        f'<p class="pace">{escape(_pace(run))}</p>{_warnings(run)}{_last_words(run)}{_next(run)}</section>'
+        f'<p class="pace">{escape(_pace(run))}</p>{_warnings(run)}{last_words(run)}{_next(run)}</section>'
     )
 
 
 def _now(run: Run) -> str:
     """The one sentence that matters most."""
     if run.state == "failed":
-        return _reason(run)
+        return reason(run)
     if run.state == "pausing":
         return "It finishes the step it is at and saves itself; that takes a moment."
     if run.state == "finished":
@@ -94,7 +74,7 @@ def _now(run: Run) -> str:
     return f"{run.step / run.total:.0%} done" + (f", {roughly(left)} left." if left is not None else ".")
 
 
-def _reason(run: Run) -> str:
+def reason(run: Run) -> str:
     """Why it failed, without the way to its folder, which a visitor need not know."""
     return run.reason.replace(str(run.folder.absolute()), run.name) or "The training ended because of an error."
 
@@ -119,7 +99,8 @@ def _warnings(run: Run) -> str:
     return f'<div class="warnings"><b>Worth a look</b><ul>{items}</ul></div>' if items else ""
 
 
-def _last_words(run: Run) -> str:
+def last_words(run: Run) -> str:
+    """The end of what a failed run printed, to be unfolded."""
     words = run.last_words() if run.state == "failed" else ""
     return f"<details><summary>What it printed last</summary><pre>{escape(words)}</pre></details>" if words else ""
 
@@ -222,106 +203,6 @@ def _stacked(strips: Sequence[Image.Image], side: int) -> Image.Image:
     return stack
 
 
-# --------------------------------------------------------------------------------------------------------- several runs
-
-NO_RUNS = (
-    '<div class="empty"><b>No trainings yet</b><p>What you train, here in Train or with <code>translate train</code>, '
-    "is listed here with its curves and samples.</p></div>"
-)
-
-
-def listing(runs: Sequence[Run], chosen: Sequence[str]) -> str:
-    """All runs, each to be ticked; the newest first."""
-    if not runs:
-        return NO_RUNS
-    rows = "".join(_row(run, run.name in chosen) for run in runs)
-    return f'<div class="runs" role="group" aria-label="Trainings; tick several to compare them">{rows}</div>'
-
-
-def _row(run: Run, chosen: bool) -> str:
-    losses = sorted(run.losses, key=lambda name: name not in ("G_L1", "cycle_A", "cycle_B"))  # what says most
-    last = " · ".join(f"{name} {run.rows[-1][name]:.3g}" for name in losses[:4] if name in run.rows[-1])
-    model = "pix2pix" if isinstance(run.config.model, Pix2PixConfig) else "CycleGAN"
-    steps = f"{run.step:,} of {run.total:,} steps" if run.total else f"{run.step:,} steps"
-    return (
-        f'<label class="run"><input type="checkbox" value="{escape(run.name)}"{" checked" if chosen else ""}>'
-        f'<span class="face"><span class="name"><b>{escape(run.title)}</b><em>{escape(run.name)}</em></span>'
-        f'<span class="state {run.state}">{STATES[run.state]}</span>'
-        f'<span class="what">{model} · {escape(run.config.dataset or run.config.data.root.name)}</span>'
-        f'<span class="steps">{steps}</span><span class="when">{when(run.changed)}</span>'
-        f'<span class="losses">{sparkline(run.curve(losses[0])) if losses else ""}<i>{last}</i></span></span></label>'
-    )
-
-
-def about(run: Run) -> str:
-    """A chosen run: what it is, where it lies, and where else it can be looked at."""
-    config = run.config
-    generator = config.model.generator
-    facts = [
-        f"{' → '.join(ends(config))}, {config.data.crop_size} × {config.data.crop_size} pixels",
-        f"{generator.architecture} generator, {generator.width} filters wide, batches of {config.optim.batch_size}",
-        "uploaded pictures" if config.data.root.parent == run.folder else f"pictures from {config.data.root}",
-    ]
-    links = use(run) if run.checkpoint else ""
-    if run.tracked_at:
-        links += f'<a href="{escape(run.tracked_at)}" target="_blank" rel="noopener">Open in Weights &amp; Biases</a>'
-    items = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    trouble = f'<p class="now" role="alert">{escape(_reason(run))}</p>' if run.state == "failed" else ""
-    return (
-        f'<section class="about-run"><div class="head"><span class="state {run.state}">{STATES[run.state]}</span>'
-        f'<h2>{escape(run.title)}</h2></div>{trouble}<ul>{items}</ul><p class="next">{links}</p>'
-        f"{_last_words(run)}</section>"
-    )
-
-
-def comparison(runs: Sequence[Run], smooth: bool) -> str:
-    """A chart for each loss with a line for each run, on the same axes."""
-    names = list(dict.fromkeys(name for run in runs for name in (*run.measures, *run.losses)))
-    titles = Counter(run.title for run in runs)
-    if not names:
-        return '<p class="note">Nothing has been logged yet.</p>'
-    figures = [
-        chart(
-            name,
-            MEANINGS.get(name, "Measured on pictures kept aside" if name.startswith("val/") else ""),
-            [
-                Line(run.title if titles[run.title] == 1 else run.name, run.curve(name), at)
-                for at, run in enumerate(runs)
-            ],
-            smooth,
-        )
-        for name in names
-    ]
-    return f'<div class="charts many">{"".join(figures)}</div>'
-
-
-def difference_table(runs: Sequence[Run]) -> str:
-    """The settings in which runs differ."""
-    if len(runs) < 2:
-        return ""
-    found = differences(runs)
-    if not found:
-        return '<p class="note">These trainings have the same settings.</p>'
-    heads = "".join(f'<th scope="col">{escape(run.name)}</th>' for run in runs)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{_value(value)}</td>" for value in values)}</tr>'
-        for name, values in found
-    )
-    return (
-        '<div class="differences" tabindex="0" role="region" aria-label="Settings that differ"><table>'
-        f"<caption>Settings that differ</caption><thead><tr><td></td>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def sure(run: Run) -> str:
-    """The question before a run is deleted."""
-    return (
-        f'<div class="sure" role="alertdialog" aria-label="Delete a training"><b>Delete {escape(run.title)}?</b>'
-        f"<p>Its checkpoints, samples and curves ({escape(run.name)}) are gone for good.</p></div>"
-    )
-
-
 # ------------------------------------------------------------------------------------------------------------- in words
 
 
@@ -356,7 +237,3 @@ def when(moment: datetime) -> str:
     days = (datetime.now().date() - moment.date()).days
     day = {0: "today", 1: "yesterday"}.get(days)
     return f"{day} {moment:%H:%M}" if day else f"{moment.day} {moment:%b %Y}"
-
-
-def _value(value: object) -> str:
-    return "–" if value is None else "yes" if value is True else "no" if value is False else escape(str(value))

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from translate.errors import UserError
-from translate.studio import library, run_cards, visitors
+from translate.studio import compare_cards, library, run_cards, visitors
 from translate.studio.curves import HOVER
 from translate.studio.events import QUIET, new_folder, warn
 from translate.training import jobs
@@ -37,7 +37,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
     private: bool = page.private
     visitor = gr.State("") if private else gr.BrowserState("", storage_key="translate-visitor", secret="translate")
     chosen = gr.State([])
-    listing = gr.HTML(run_cards.NO_RUNS, js_on_load=TICK, apply_default_css=False, elem_id="run-list")
+    listing = gr.HTML(compare_cards.NO_RUNS, js_on_load=TICK, apply_default_css=False, elem_id="run-list")
     with gr.Column(visible=False, elem_id="run-detail") as detail:
         about = gr.HTML(apply_default_css=False)
         with gr.Row(elem_id="run-buttons"):
@@ -80,14 +80,14 @@ def build(page: gr.Blocks, runs: Path) -> None:
             detail: gr.update(visible=single is not None),
             sure: gr.update(visible=False),
             comparing: gr.update(visible=bool(seen)),
-            charts: run_cards.comparison(seen, smoothly) if seen else "",
-            table: run_cards.difference_table(seen),
+            charts: compare_cards.comparison(seen, smoothly) if seen else "",
+            table: compare_cards.difference_table(seen),
         }
         if single is not None:
             last = max(0, len(single.sheets) - 1)
             has_checkpoint = single.checkpoint is not None
             updates |= {
-                about: run_cards.about(single),
+                about: compare_cards.about(single),
                 number: gr.update(maximum=max(1, last), value=last, visible=last > 0),
                 sheet: run_cards.sheet(single),
                 resume_button: gr.update(visible=single.state in ("paused", "stopped", "failed")),
@@ -101,7 +101,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         seen = visitors.visible_runs(runs, token, private)
         there = [run.name for run in seen]
         updates = {
-            listing: run_cards.listing(seen, names),
+            listing: compare_cards.listing(seen, names),
             timer: gr.update(active=any(run.alive for run in seen)),
         }
         return updates if all(name in there for name in names) else updates | view(names, token, True)
@@ -114,7 +114,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return view(ordered, token, smoothly)
 
     def redraw(names: list[str], token: str, smoothly: bool) -> Any:
-        return run_cards.comparison(picked(names, token), smoothly)
+        return compare_cards.comparison(picked(names, token), smoothly)
 
     def turn_to(names: list[str], token: str, page_number: int) -> Any:
         try:
@@ -165,7 +165,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             run = one(names, token)
             if run.alive:
                 raise UserError(f"{run.title} is being trained; stop it in Train first.")
-            return {sure: gr.update(visible=True), question: run_cards.sure(run)}
+            return {sure: gr.update(visible=True), question: compare_cards.sure(run)}
         except Exception as error:
             warn(error)
             return {sure: gr.update(visible=False)}

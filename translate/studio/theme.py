@@ -193,6 +193,16 @@ CSS = """
   linear-gradient(100deg, transparent 40%, var(--primary-500) 50%, transparent 60%) 0 0 / 200% 100%; }
 .progress progress:indeterminate::-webkit-progress-bar { background: none; }
 .bench .generating { border: 0; }
+
+/* API */
+.docs { max-width: 860px; line-height: 1.55; color: var(--body-text-color); }
+.docs h2 { margin: 8px 0; font-size: 1.4rem; font-weight: 700; }
+.docs h3 { margin: 22px 0 4px; font-size: 1.05rem; font-weight: 650; }
+.docs p, .docs dd { margin: 4px 0; }
+.docs dt { margin-top: 10px; font-weight: 600; }
+.docs code { font-family: var(--font-mono); font-size: .88em; }
+.docs pre { margin: 8px 0; padding: 16px 18px; border-radius: 14px; overflow-x: auto; line-height: 1.5;
+  background: var(--block-background-fill); box-shadow: 0 0 0 1px var(--border-color-primary); }
 .left-out { padding: 14px 18px; border-radius: 14px; background: var(--block-background-fill);
   box-shadow: 0 0 0 1px var(--border-color-primary); color: var(--body-text-color); }
 .left-out ul { margin: 6px 0 0; padding-left: 20px; list-style: disc; }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import shutil
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -13,24 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from translate.archives import extract
 from translate.errors import UserError
-from translate.studio import library, recipes, report_cards, run_cards, visitors
+from translate.studio import library, pictures, recipes, report_cards, run_cards, visitors
 from translate.studio.curves import HOVER
 from translate.studio.events import QUIET, new_folder, uploaded, warn
+from translate.studio.pictures import Found, discard
 from translate.training import jobs
 from translate.training.runs import Run, list_runs, running_one
 
 if TYPE_CHECKING:
     from translate.config import TrainConfig
-    from translate.data.report import FolderReport
 
 TITLE = "Train"
 
 SECONDS_BETWEEN_LOOKS = 2.0
-MAX_UNPACKED = 4_000_000_000
-"""Bytes that an uploaded zip may hold; what uploads may have is limited by the server."""
-MAX_FILES = 100_000
 
 # The page comes back to the tab it was on, and `?checkpoint=NAME` opens Translate with that one chosen. Cards come from
 # the server a moment after the page, so it is looked for a few times.
@@ -60,20 +54,6 @@ LOOKING = gr.Progress()
 """Gradio replaces it, being a default argument, by one that reports to the page."""
 
 _starting = Lock()  # two visitors who press Start at once must not both find that nothing is running
-
-
-@dataclass(frozen=True)
-class Found:
-    """A folder of pictures that was looked at and can be trained on."""
-
-    root: Path
-    called: str
-    is_upload: bool
-    has_pairs: bool
-    problem: str
-    """What keeps the pairs from being trained on as pairs; empty where nothing does."""
-    images: int
-    elongated: bool
 
 
 def build(page: gr.Blocks, runs: Path) -> None:
@@ -211,12 +191,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         try:
             if not private:
                 raise UserError(report_cards.ZIP_ONLY)
-            if not path.strip():
-                raise UserError("Write the path of the folder that holds your pictures.")
-            root = Path(path.strip().strip("\"'")).expanduser()
-            if not root.is_dir():
-                reason = "is a file" if root.is_file() else "is not there, or may not be read"
-                raise UserError(f"{root} {reason}; write the path of the folder that holds your pictures.")
+            root = pictures.named_folder(path)
             return offer(root, root.resolve().name, False, bar)
         except Exception as error:
             return refused(error)
@@ -231,8 +206,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         path, name = uploaded(upload)
         root = new_folder(archive)
         try:
-            extract(path, root, max_bytes=MAX_UNPACKED, max_files=MAX_FILES, unwrap=True)
-            return offer(root, name, True, bar)
+            return offer(pictures.unpacked(path, root), name, True, bar)
         except Exception as error:
             shutil.rmtree(root, ignore_errors=True)
             if isinstance(error, UserError):
@@ -255,7 +229,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             return {report: words, choices: gr.update(visible=False), found: None}
         name = Path(called).name.split(".")[0]
         A, B = recipes.domain_names(name)
-        have = taken(told, root, name, is_upload)
+        have = pictures.taken(told, root, name, is_upload)
         suited = "pix2pix" if have.has_pairs and not have.problem else "cyclegan"
         return {
             report: words,
@@ -264,7 +238,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             title: name,
             domain_A: A,
             domain_B: B,
-            size: fitting_size(told),
+            size: pictures.fitting_size(told),
             model: gr.update(value=suited, visible=have.has_pairs),
             direction: gr.update(choices=directions(A, B), value="a2b", visible=suited == "pix2pix"),
         }
@@ -397,15 +371,6 @@ def build(page: gr.Blocks, runs: Path) -> None:
     timer.tick(tick, steering, view, queue=False, **QUIET)
 
 
-def taken(told: FolderReport, root: Path, called: str, is_upload: bool) -> Found:
-    """What later handlers need to know of a report."""
-    training = [group for group in told.groups if group.split == told.groups[0].split]
-    elongated = any(group.aspect_ratios and not 2 / 3 <= group.aspect_ratios[1] <= 3 / 2 for group in training)
-    has_pairs = told.model == "pix2pix"
-    images = told.pairs or max(group.readable for group in training)
-    return Found(root, called, is_upload, has_pairs, " ".join(told.problems), images, elongated)
-
-
 def is_news(run: Run) -> bool:
     """Whether somebody who comes back wants to see this run first: it is paused, or it ended within a day."""
     if jobs.read_note(run.folder) is None:  # it was trained before runs wrote a note
@@ -417,17 +382,3 @@ def directions(A: str, B: str) -> list[tuple[str, str]]:
     """Both directions in the words of whoever brought the pictures."""
     A, B = A.strip() or "A", B.strip() or "B"
     return [(f"{A} → {B}", "a2b"), (f"{B} → {A}", "b2a")]
-
-
-def fitting_size(told: FolderReport) -> int:
-    """The largest size on offer up to 256 that the pictures have themselves; the smallest one where they have none."""
-    halves = 2 if told.layout == "side_by_side" else 1
-    sides = [min(group.median[0] // halves, group.median[1]) for group in told.groups if group.median]
-    side = min(sides, default=math.inf)
-    return max((size for size in recipes.SIZES if size <= min(side, 256)), default=min(recipes.SIZES))
-
-
-def discard(found: Found | None) -> None:
-    """Delete pictures that were uploaded and are not trained on."""
-    if found is not None and found.is_upload:
-        shutil.rmtree(found.root, ignore_errors=True)

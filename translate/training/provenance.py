@@ -27,8 +27,7 @@ def describe_checkpoint(
     if not isinstance(config.model, Pix2PixConfig):
         channels = {"in_channels": forth.out_channels, "out_channels": forth.in_channels}
         generators["b2a"] = forth.model_copy(update=channels)
-    domains = (config.data.domain_A, config.data.domain_B)
-    first, second = domains if config.data.direction == "a2b" else domains[::-1]
+    first, second = domains(config)
     return CheckpointConfig(
         name=config.name or config.run.dir.name,
         title=config.title,
@@ -53,6 +52,12 @@ def describe_checkpoint(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         ),
     )
+
+
+def domains(config: TrainConfig) -> tuple[str, str]:
+    """Names of what a2b reads and of what it makes."""
+    names = (config.data.domain_A, config.data.domain_B)
+    return names if config.data.direction == "a2b" else names[::-1]
 
 
 def changed_settings(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:

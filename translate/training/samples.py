@@ -27,8 +27,11 @@ def write_sheet(
     generators: Mapping[Direction, nn.Module],
     batches: Sequence[Mapping[str, Tensor]],
     image_statistics: bool,
-) -> None:
-    """Translate `batches` of one image each, {"A", "B"} (1, C, H, W) in [-1, 1], and write a PNG, a row each."""
+) -> list[tuple[Tensor, ...]]:
+    """Translate `batches` of one image each, {"A", "B"} (1, C, H, W) in [-1, 1], and write a PNG, a row each.
+
+    Returns the rows: input, translation and what the model shows beside them, for one direction after the other.
+    """
     if image_statistics:
         generators = {name: use_image_statistics(copy.deepcopy(network)) for name, network in generators.items()}
     rows = [row for batch in batches for row in model.sheet(generators, batch)]
@@ -46,6 +49,7 @@ def write_sheet(
     draft = path.with_suffix(".part")
     Image.fromarray(sheet).save(draft, format="PNG")
     draft.replace(path)
+    return rows
 
 
 def _rgb(image: Tensor) -> np.ndarray:

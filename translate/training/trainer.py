@@ -24,9 +24,10 @@ from translate.tracking.history import History, read_history
 from translate.tracking.weights_and_biases import Tracker
 from translate.training.arithmetic import matrix_rate, step_flops
 from translate.training.failures import explain
+from translate.training.health import Health
 from translate.training.jobs import noted
 from translate.training.progress import TrainingProgress
-from translate.training.provenance import changed_settings, describe_checkpoint, statistics
+from translate.training.provenance import changed_settings, describe_checkpoint, domains, statistics
 from translate.training.samples import write_sheet
 from translate.training.schedule import Schedule
 from translate.training.signals import Stopped, StopSignals
@@ -37,6 +38,8 @@ from translate.training.validation import Validation
 DEFAULT_EPOCHS = 200
 COMPILE_PAYS_FROM = {"cpu": 2000, "cuda": 1000}
 """Steps from which torch.compile's one or two minutes are won back; it is not used on other devices."""
+NO_NUMBERS = ("step", "warnings")
+"""Parts of a history row that are no measurements."""
 AGREE_EVERY = 10
 """Several processes ask one another this often, in steps, whether one was told to stop."""
 
@@ -88,6 +91,8 @@ class Run:
         self.schedule = Schedule(config.optim, self.total_steps, self.epoch_steps)
         self.step = 0
         self.seconds = 0.0
+        self.health = Health(config)
+        self.warnings: list[str] = []  # not yet in the history
         self.flops = 0.0  # of a step, and the machine's rate; known once a batch has been seen
         self.machine_rate = math.inf
         self.tracker_id: str | None = None
@@ -201,6 +206,9 @@ class Run:
                         row = {"step": self.step, "epoch": round(self.step / self.epoch_steps, 4)} | values
                         row |= self._measurements(step_seconds, waited / (self.step - logged_step))
                         row["lr"] = config.optim.lr * lr_factor
+                        self._warn(self.health.observe_losses(values), progress)
+                        if self.warnings:
+                            row["warnings"], self.warnings = self.warnings, []
                         if due and self.validation:
                             row |= self._validate(self.validation)
                             progress.say(self.validation.sentence())
@@ -208,11 +216,11 @@ class Run:
                         if self.main:
                             history.append(row)
                         if tracker:
-                            tracker.log({name: value for name, value in row.items() if name != "step"}, self.step)
+                            tracker.log({name: row[name] for name in row if name not in NO_NUMBERS}, self.step)
                         left = step_seconds * (self.total_steps - self.step)
                         progress.report(self.step, values, row["images_per_second"], row["utilisation"], left)
                     if sheet and (self.step % config.run.sample_every == 0 or last):
-                        self._write_sheet(sheet, tracker)
+                        self._warn(self._write_sheet(sheet, tracker), progress)
                     stop = signals.agreed(self.device) if self._may_ask() else 0
                     if self.step % config.run.save_every == 0 or last or stop:
                         self.seconds = seconds_before + time.perf_counter() - begun
@@ -233,6 +241,11 @@ class Run:
                 tracker.finish()
             progress.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {saved_step}.")
         return self.folder
+
+    def _warn(self, sentences: list[str], progress: TrainingProgress) -> None:
+        for sentence in sentences:
+            progress.say(f"Warning at step {self.step}: {sentence}")
+        self.warnings += sentences
 
     def _may_ask(self) -> bool:
         return self.processes.num_processes == 1 or self.step % AGREE_EVERY == 0
@@ -289,14 +302,19 @@ class Run:
         samples = [dataset[(0, index * len(dataset) // count)] for index in range(count)]
         return [{name: sample[name][None].to(self.device) for name in ("A", "B")} for sample in samples]
 
-    def _write_sheet(self, batches: list[dict[str, Tensor]], tracker: Tracker | None) -> None:
+    def _write_sheet(self, batches: list[dict[str, Tensor]], tracker: Tracker | None) -> list[str]:
+        """Write the samples of this step. Returns what is wrong with them, in sentences."""
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
         step = self.train_step
-        write_sheet(
+        rows = write_sheet(
             path, type(step.model), step.ema.generators, batches, statistics(self.config, self.global_batch) == "image"
         )
         if tracker:
             tracker.log_samples(path, self.step)
+        ends = domains(self.config)
+        ways = [" → ".join(ends if direction == "a2b" else ends[::-1]) for direction in step.model.generators]
+        pairs = {way: [(row[0], row[1]) for row in rows[number :: len(ways)]] for number, way in enumerate(ways)}
+        return self.health.observe_images(self.step, pairs)
 
     def _validation(self) -> Validation:
         return Validation(
