@@ -4,15 +4,17 @@
                                    [--compact CHECKPOINT …] [--images FOLDER] [--engines torch openvino …]
 
 PATH is a checkout of pytorch-CycleGAN-and-pix2pix. Its test path is what its `test.py` does with an image in memory:
-`TestModel.set_input` and `test` (float32, eager), and the conversion to 8 bits. Ours is one call of the Translator, from
-8-bit pixels to 8-bit pixels, in every engine and precision there is. Each runtime lives in a process of its own under this
-one, and they take turns: a round of the one, a round of the next, so that whatever else the machine does hits all of them.
+`TestModel.set_input` and `test` (float32, eager), and the conversion to 8 bits. Ours is one call of the Translator,
+from 8-bit pixels to 8-bit pixels, in every engine and precision there is. Each runtime lives in a process of its own
+under this one, and they take turns: a round of the one, a round of the next, so that whatever else the machine does
+hits all of them.
 
 ResNet-9 has the same weights on both sides. Without --checkpoint they are drawn as the reference draws them, which is
-harder on low precision than a trained network (8-bit integers do not hold quality with it): give a trained one, width 64,
-where there is one. The compact generators (ResNet of width 24 with 6 blocks, resize, attention; U-Net of width 24 for 64
+harder on low precision than a trained network (8-bit integers do not hold quality with it): give a trained one where
+there is one. The compact generators (ResNet of width 24 with 6 blocks, resize, attention; U-Net of width 24 for 64
 pixels) are drawn too where --compact names none. PSNR is that of the 8-bit output against PyTorch's float32, of the
-images' worst. Images are FOLDER's, or the horse2zebra ones beside this checkout, or drawn.
+worst of the images (the reference cuts off where we round: 51 dB). Images are FOLDER's, or the horse2zebra ones beside
+this checkout, or drawn.
 
 What must hold on two cores: the best engine of ResNet-9 takes at most 0.36 of the reference's time at 45 dB or more;
 compact generators make 25 frames a second or more. The exit code is 1 where they do not.
@@ -65,6 +67,7 @@ COMPACT = {
     "the same with attention": {"width": 24, "blocks": 6, "upsample": "resize", "attention": True},
     "U-Net, width 24, for 64 pixels": {"architecture": "unet", "width": 24, "size": 64},
 }
+CALIBRATION = "calibration"
 MEASURED = 3
 """Images that PSNR is taken of; the rest is what integers are calibrated with."""
 
@@ -79,12 +82,11 @@ class Side:
     folder: Path
     engine: str  # "reference" is the reference's own code
     precision: str = "float32"
-    compiled: bool = False
 
     @property
     def name(self) -> str:
         """The engine and its precision."""
-        return f"{self.engine}, {self.precision}{', compiled' if self.compiled else ''}"
+        return f"{self.engine}, {self.precision}"
 
     @property
     def process(self) -> str:
@@ -140,9 +142,6 @@ def ours(side: Side, calibration: Path) -> Callable[[Pixels], Pixels]:
         engine=side.engine,
         calibration=calibration if side.engine == "openvino-int8" else None,
     )
-    if side.compiled:
-        network = torch.compile(translator._run("a2b"))
-        translator._engines["a2b"] = network
     return lambda pixels: translator.translate_batch(pixels[None], "a2b")[0]
 
 
@@ -159,16 +158,17 @@ def open_side(
     return run, Result(waited[0], waited[1], [run(image) for image in images], [])
 
 
-def work(pipe: Connection, checkout: Path, calibration: Path, images: list[Pixels], threads: int) -> None:
-    """An engine's process. For a side it opens it and gives its Result, or the reason why not; for a side and a number n
-    it gives the seconds of n translations; None ends it."""
+def work(pipe: Connection, checkout: Path, scratch: Path, images: list[Pixels], threads: int) -> None:
+    """A runtime's process. (side, 0) opens a side and gives its Result, or the reason why not; (side, n) gives the
+    seconds of each of n translations; None ends it."""
     torch.set_num_threads(threads)
+    os.environ["TRANSLATE_HOME"] = str(scratch / "home")  # what was converted earlier would be ready at once
     runs: dict[Side, Callable[[Pixels], Pixels]] = {}
     for side, count in iter(pipe.recv, None):
         if side not in runs:
             try:
-                runs[side], result = open_side(side, checkout, calibration, images)
-            except (UserError, RuntimeError, OSError) as error:  # a package or a compiler is missing, quality does not hold
+                runs[side], result = open_side(side, checkout, scratch / CALIBRATION, images)
+            except (UserError, RuntimeError, OSError) as error:  # a package is missing, quality does not hold …
                 pipe.send(str(error).splitlines()[0])
             else:
                 pipe.send(result)
@@ -223,20 +223,20 @@ def draw(folder: Path, settings: dict[str, Any]) -> Path:
     return save_checkpoint(folder, config, {"a2b": build_generator(architecture)})
 
 
-def sides_of(title: str, folder: Path, engines: Iterable[str]) -> list[Side]:
-    """Our sides for a network. PyTorch's float32 comes first: PSNR is measured against it."""
+def sides_of(title: str, folder: Path, engines: Iterable[str], brief: bool) -> list[Side]:
+    """Our sides for a network: all, or in brief only the best precision of an engine that may be the fastest.
+
+    PyTorch's float32 comes first: PSNR is measured against it.
+    """
     precisions = ["float32"] + (["bfloat16"] if has_fast_bfloat16(torch.device("cpu")) else [])
-    best = precisions[-1]
     sides = [Side(title, folder, "torch", precision) for precision in precisions]
     for engine in engines:
-        if engine == "onnxruntime":
+        if engine == "onnxruntime" and not brief:
             sides.append(Side(title, folder, engine))
         elif engine == "openvino":
-            sides += [Side(title, folder, engine, precision) for precision in precisions]
+            sides += [Side(title, folder, engine, precision) for precision in precisions[-1 if brief else 0 :]]
         elif engine == "openvino-int8":
-            sides.append(Side(title, folder, engine, best))
-        elif engine == "compiled":
-            sides.append(Side(title, folder, "torch", best, compiled=True))
+            sides.append(Side(title, folder, engine, precisions[-1]))
     return sides
 
 
@@ -280,24 +280,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", help="a trained ResNet-9; drawn weights where not given")
     parser.add_argument("--compact", nargs="*", help="trained compact checkpoints; drawn ones where not given")
     parser.add_argument("--images", type=Path, help="folder of images to measure and calibrate with")
-    parser.add_argument(
-        "--engines", nargs="*", default=list(ENGINES), choices=(*ENGINES, "compiled"), help="besides torch"
-    )
+    parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=ENGINES, help="besides torch")
     given = parser.parse_args(arguments)
     checkout = find_checkout(parser, given.reference)
     console = Console(width=120)
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        os.environ["TRANSLATE_HOME"] = str(scratch / "home")  # what is converted before would be ready at once
         images, what = load_images(given.images, given.size, MEASURED + 4 * FEWEST)
-        calibration = scratch / "calibration"
-        calibration.mkdir()
+        (scratch / CALIBRATION).mkdir()
         for number, image in enumerate(images[MEASURED:]):
-            Image.fromarray(image).save(calibration / f"{number:03d}.png")
-        console.print(f"{given.size}×{given.size} pixels, {what}, {given.threads} threads; {describe(choose_device('cpu'))}")
+            Image.fromarray(image).save(scratch / CALIBRATION / f"{number:03d}.png")
+        machine = describe(choose_device("cpu")).partition(",")[0]
+        console.print(f"{given.size}×{given.size} pixels, {what}, {given.threads} threads; {machine}")
 
-        settings = {"width": given.width}
-        resnet = resolve(given.checkpoint) if given.checkpoint else draw(scratch / "resnet-9", settings)
+        resnet = resolve(given.checkpoint) if given.checkpoint else draw(scratch / "resnet-9", {"width": given.width})
         networks = {"ResNet-9": resnet}
         if given.compact:
             networks |= {checkpoint: resolve(checkpoint) for checkpoint in given.compact}
@@ -306,14 +302,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 title: draw(scratch / f"compact-{number}", settings)
                 for number, (title, settings) in enumerate(COMPACT.items())
             }
-        sides = {title: sides_of(title, folder, given.engines) for title, folder in networks.items()}
+        sides = {
+            title: sides_of(title, folder, given.engines, brief=title != "ResNet-9")
+            for title, folder in networks.items()
+        }
         sides["ResNet-9"].append(Side("ResNet-9", resnet, "reference"))
         context = multiprocessing.get_context("spawn")
         pipes: dict[str, Connection] = {}
         processes = []
         for process in sorted({side.process for group in sides.values() for side in group}):
             pipes[process], theirs = context.Pipe()
-            words = (theirs, checkout, calibration, images[:MEASURED], given.threads)
+            words = (theirs, checkout, scratch, images[:MEASURED], given.threads)
             processes.append(context.Process(target=work, args=words, daemon=True))
             processes[-1].start()
         held = True
@@ -324,7 +323,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             share, frames = report(console, title, results, reference)
             if title == "ResNet-9":
                 held &= share <= SHARE
-                console.print(f"The fastest at {DECIBELS:g} dB takes {share:.3f} of the reference's time (≤ {SHARE:g}).\n")
+                console.print(
+                    f"The fastest at {DECIBELS:g} dB takes {share:.3f} of the reference's time (≤ {SHARE:g}).\n"
+                )
             else:
                 held &= frames >= FRAMES
                 console.print(f"{frames:.1f} frames a second at {DECIBELS:g} dB (≥ {FRAMES:g}).\n")

@@ -21,6 +21,7 @@ from PIL import Image
 
 from translate.checkpoints.format import load_generator, read_config, save_checkpoint, write_config
 from translate.checkpoints.zoo import resolve
+from translate.config import TrainConfig
 from translate.inference.translator import Translator
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "limits": given.limits or config.limits,
             "generators": {way: config.generators[way] for way in directions},
             "examples": [f"examples/{example.name}" for example in examples],
+            "drawing": config.drawing or TrainConfig.load(ROOT / "datasets" / given.name / "train.yaml").drawing,
         }
     )
     shutil.rmtree(target, ignore_errors=True)

@@ -8,7 +8,9 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -25,6 +27,13 @@ def training(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
+def inference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/inference.py."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    return importlib.import_module("inference")
+
+
+@pytest.fixture
 def checkout() -> str:
     """A checkout of the reference implementation."""
     path = os.environ.get("TRANSLATE_REFERENCE")
@@ -33,7 +42,7 @@ def checkout() -> str:
     return path
 
 
-@pytest.mark.parametrize("name", ["reference_training", "reference_generators"])
+@pytest.mark.parametrize("name", ["reference_training", "reference_generators", "inference"])
 def test_a_comparison_is_skipped_with_a_reason_without_a_checkout(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,3 +108,48 @@ def test_a_step_that_is_wrong_is_noticed(
     monkeypatch.setattr("translate.models.pix2pix.l1", wrong)
     assert training.main(["--reference", checkout, "--quick", "--only", "dropout"]) == 1
     assert "1 missed" in capsys.readouterr().out
+
+
+def test_speed_counts_where_quality_holds(inference: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    grey = np.full((8, 8, 3), 128, np.uint8)
+
+    def result(level: int, *milliseconds: float) -> Any:
+        return inference.Result(3.0, 1.0, [grey, grey + np.uint8(level)], [each / 1000 for each in milliseconds])
+
+    def side(engine: str, precision: str = "float32") -> Any:
+        return inference.Side("net", Path("net"), engine, precision)
+
+    reference = result(9, 90, 100, 400)
+    results = {
+        side("torch"): result(0, 50, 60, 70),
+        side("torch", "bfloat16"): result(1, 30, 40, 50),
+        side("openvino-int8", "bfloat16"): result(5, 10, 10, 10),
+        side("onnxruntime"): "This needs onnxruntime",
+        side("reference"): reference,
+    }
+    share, frames = inference.report(inference.Console(width=200), "net", results, reference)
+    assert (share, frames) == (pytest.approx(0.4), pytest.approx(25))  # 1 level is 48 dB, 5 are 34
+    printed = capsys.readouterr().out
+    assert "This needs onnxruntime" in printed
+    assert "34.2" in printed
+    assert inference.report(inference.Console(width=200), "net", results, None)[1] == pytest.approx(25)
+
+
+def test_our_picture_is_the_references(inference: ModuleType, checkout: str, tmp_path: Path) -> None:
+    folder = inference.draw(tmp_path / "drawn", {"width": 4})
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    theirs = inference.reference_test(Path(checkout), folder)(image)
+    ours = inference.ours(inference.Side("drawn", folder, "torch"), tmp_path)(image)
+    assert np.abs(ours.astype(int) - theirs).max() <= 1  # theirs is cut off, ours rounded
+    assert ours.std() > 5
+
+
+def test_the_inference_benchmark_runs(
+    inference: ModuleType, checkout: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSLATE_HOME", "nowhere")
+    small = ["--width", "4", "--size", "64", "--rounds", "1", "--calls", "1", "--threads", "1"]
+    code = inference.main(["--reference", checkout, *small, "--engines", "--compact"])
+    printed = capfd.readouterr().out
+    assert "of the reference's time" in printed
+    assert code in (0, 1)

@@ -300,6 +300,12 @@ class TrackingConfig(Settings):
     entity: str | None = Field(None, description="W&B team or user")
     group: str | None = Field(None, description="W&B group")
     tags: list[str] = Field(default_factory=list, description="W&B tags")
+    artifacts: bool | None = Field(
+        None,
+        description="keep every checkpoint as a version of a W&B artifact; not given: where online, "
+        "as offline each would be on this disk twice",
+    )
+    gradients: bool = Field(False, description="log the norm of each network's gradients")
 
 
 class EvaluationConfig(Settings):

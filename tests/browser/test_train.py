@@ -67,7 +67,7 @@ def look_at(visit: Visit, folder: str) -> None:
 def start(visit: Visit, folder: Path, name: str) -> None:
     look_at(visit, str(folder))
     visit.page.locator(".verdict.good").wait_for()
-    visit.page.locator(".estimate").wait_for()
+    visit.page.locator(".estimate").wait_for(timeout=120_000)
     visit.page.get_by_label("Name of your training").fill(name)
     visit.page.get_by_text("More, for those who know").click()
     visit.page.get_by_label("Further settings").fill(TINY)
@@ -113,7 +113,7 @@ def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio
 def test_a_run_that_fails_says_why(visit: Visit, horses: Path) -> None:
     open_train(visit)
     look_at(visit, str(horses))
-    visit.page.locator(".estimate").wait_for()
+    visit.page.locator(".estimate").wait_for(timeout=120_000)
     visit.page.get_by_text("More, for those who know").click()
     visit.page.get_by_label("Further settings").fill(TINY + "\ndata.split: nowhere")
     visit.page.get_by_role("button", name="Start training").click()
@@ -141,7 +141,9 @@ def test_what_is_in_a_folder_is_told_and_shown(visit: Visit, horses: Path) -> No
     assert re.search(r"(minute|hour|day)", estimate.inner_text())
     before = estimate.inner_text()
     visit.page.get_by_role("radio", name="Best").check()
-    visit.page.wait_for_function("words => document.querySelector('.estimate').innerText !== words", arg=before)
+    visit.page.wait_for_function(
+        "words => document.querySelector('.estimate').innerText !== words", arg=before, timeout=120_000
+    )
     visit.screenshot("train-report")
 
 
@@ -179,7 +181,7 @@ def test_a_zip_of_pairs_on_a_phone_and_in_the_dark(visit: Visit, paired: Path, t
     assert visit.page.get_by_role("radio", name="cats → edges").is_visible()
     visit.page.get_by_role("radio", name="As two heaps").check()
     visit.page.get_by_role("radio", name="cats → edges").wait_for(state="hidden")
-    visit.page.locator(".estimate").wait_for()
+    visit.page.locator(".estimate").wait_for(timeout=120_000)
     visit.screenshot(f"train-zip-{visit.page.viewport_size['width']}")
     scrolled, seen = visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert scrolled == seen

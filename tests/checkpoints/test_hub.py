@@ -19,6 +19,8 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.hub import pull_checkpoint, push_checkpoint
 from translate.checkpoints.zoo import home, resolve
+from translate.cli import main
+from translate.commands.hub import push
 from translate.errors import UserError
 
 
@@ -59,15 +61,23 @@ def test_a_checkpoint_goes_up_and_comes_back(hub: Hub, folder: Path) -> None:
     assert page == f"{hub.url}/alice/zebras"
     pulled = pull_checkpoint("alice/zebras")
     assert pulled == home() / "checkpoints" / "zebras"
-    wanted = {
-        name: data for name, data in files_of(folder).items() if name not in ("notes.txt", ".hidden.png")
-    }
+    wanted = {name: data for name, data in files_of(folder).items() if name not in ("notes.txt", ".hidden.png")}
     assert set(wanted) == {"config.json", "a2b.safetensors", "README.md", "samples/first.png"}
     found = files_of(pulled)
     assert json.loads(found.pop("hub.json"))["repository"] == "alice/zebras"
     assert found == wanted
     assert resolve("zebras") == pulled
     assert [path.name for path in pulled.parent.iterdir()] == ["zebras"]
+
+
+def test_the_commands(hub: Hub, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    push(str(folder), "alice/zebras")
+    assert "translate pull model alice/zebras" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        main(["pull", "model", "alice/zebras", "--name", "stripes"])
+    assert not left.value.code
+    assert "translate run stripes IMAGE" in capsys.readouterr().out
+    assert resolve("stripes") == home() / "checkpoints" / "stripes"
 
 
 def test_private_stays_private(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,16 +144,14 @@ def test_what_is_no_checkpoint_does_not_appear(
     assert not list((home() / "checkpoints").glob(".*"))
 
 
-def test_torn_weights_and_too_large_ones_do_not_appear(
-    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_torn_weights_and_too_large_ones_do_not_appear(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     push_checkpoint(folder, "alice/zebras")
     whole = hub.repositories["alice/zebras"].branches["main"]
     hub.repositories["alice/zebras"].commit({"a2b.safetensors": b"torn"})
     with pytest.raises(UserError, match=r"alice/zebras on the Hub/a2b\.safetensors is damaged"):
         pull_checkpoint("alice/zebras")
     monkeypatch.setattr(module, "MAX_BYTES", 1000)
-    with pytest.raises(UserError, match="alice/zebras has .*; at most .* are fetched"):
+    with pytest.raises(UserError, match=r"alice/zebras has .*; at most .* are fetched"):
         pull_checkpoint(f"alice/zebras@{whole}")
     assert not (home() / "checkpoints" / "zebras").exists()
 

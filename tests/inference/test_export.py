@@ -15,8 +15,7 @@ import torch
 from tests.inference.conftest import MakeCheckpoint
 from translate.checkpoints.format import load_generator
 from translate.errors import UserError
-from translate.inference import export
-from translate.inference.export import READERS, export_checkpoint
+from translate.inference.export import READERS, SUFFIXES, export_checkpoint, need
 
 ATTENTION = {"upsample": "resize", "attention": True}
 RESIDUAL = {"residual": True, "norm": "none"}
@@ -28,13 +27,9 @@ for package in ("onnx", "onnxruntime", "onnxscript", "openvino"):
 def about(path: Path) -> dict[str, Any]:
     """What the file says of itself."""
     if path.suffix == ".onnx":
-        import onnx
-
-        text = {entry.key: entry.value for entry in onnx.load(path).metadata_props}["translate"]
+        text = {entry.key: entry.value for entry in need("onnx").load(path).metadata_props}["translate"]
     elif path.suffix == ".xml":
-        import openvino
-
-        text = openvino.Core().read_model(path).get_rt_info("translate").astype(str)
+        text = need("openvino").Core().read_model(path).get_rt_info("translate").astype(str)
     else:
         extra: dict[str, Any] = {"translate.json": ""}
         load: Callable[..., Any] = torch.export.load if path.suffix == ".pt2" else torch.jit.load
@@ -55,7 +50,7 @@ def test_other_runtimes_make_the_same_picture(
     directions = ("a2b", "b2a") if format == "torchscript" else ("b2a",)
     folder = make_checkpoint("horse zebra", directions, **settings)
     paths = export_checkpoint(folder, tmp_path / "out", format)
-    suffix = export.SUFFIXES[format]
+    suffix = SUFFIXES[format]
     models = [path for path in paths if path.suffix == suffix]
     assert [path.name for path in models] == [f"horse-zebra-{direction}{suffix}" for direction in directions]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in paths)
@@ -81,7 +76,8 @@ def test_half_the_size(make_checkpoint: MakeCheckpoint, tmp_path: Path, format: 
         sizes[half] = sum(path.stat().st_size for path in paths)
     assert sizes[True] < 0.6 * sizes[False]
     images = np.random.default_rng(1).uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
-    made, wanted = (READERS[format](tmp_path / str(half) / f"tiny-a2b{export.SUFFIXES[format]}") for half in (True, False))
+    name = f"tiny-a2b{SUFFIXES[format]}"
+    made, wanted = READERS[format](tmp_path / "True" / name), READERS[format](tmp_path / "False" / name)
     assert 0 < np.abs(made(images) - wanted(images)).mean() < 5e-3
 
 

@@ -143,3 +143,22 @@ def test_the_next_port_is_taken_where_none_was_asked_for(nothing: Path, address:
         with contextlib.suppress(OSError):  # somebody else has it, which is as good
             stack.enter_context(socket.create_server(("127.0.0.1", 7860)))
         assert int(address(runs=nothing).rsplit(":", 1)[1]) > 7860
+
+
+def test_too_large_an_upload_is_refused(nothing: Path, address: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_UPLOAD", "2kb")
+    where = address(runs=nothing)
+
+    def upload(size: int) -> int:
+        return int(httpx.post(f"{where}/gradio_api/upload", files={"files": ("photo.jpg", b"x" * size)}).status_code)
+
+    assert upload(1000) == 200
+    assert upload(5000) == 413
+
+
+def test_what_takes_minutes_does_not_keep_the_rest_waiting(nothing: Path) -> None:
+    page = app.build(nothing)
+    long = [fn for fn in page.fns.values() if fn.concurrency_id == "long"]
+    assert len(long) == 2  # Batch and Video, one of them at a time
+    assert {fn.concurrency_limit for fn in long} == {1}
+    assert {fn.concurrency_id for fn in page.fns.values()} > {"long", "translate"}

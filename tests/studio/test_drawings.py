@@ -15,9 +15,10 @@ from tests.conftest import REPOSITORY, SHARED_DATA
 from tests.studio.tiny import tiny_checkpoint, tiny_run
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.zoo import Entry
-from translate.config import DrawingConfig
+from translate.config import DrawingConfig, TrainConfig
 from translate.errors import UserError
 from translate.studio import drawings
+from translate.training.provenance import describe_checkpoint
 
 LABELS = {"background": "#0000de", "palette": {"wall": "#0030ff", "door": "#00cfff", "shop": "#af0000"}}
 LINES = {"background": "#ffffff", "palette": {"line": "#000000"}}
@@ -110,3 +111,23 @@ def test_the_palette_of_facades_is_the_one_of_the_data() -> None:
         used |= {colour for count, colour in snapped.getcolors() or [] if count > 100}
     assert np.mean(near) > 0.75  # the rest are the smears of JPEG between two labels
     assert len(used) == 12
+
+
+def test_a_run_hands_its_colours_on_to_its_checkpoints() -> None:
+    settings = TrainConfig.load(REPOSITORY / "datasets" / "facades" / "train.yaml")
+    config = describe_checkpoint(settings, 1, 1.0, 1, 1.0, "")
+    assert config.drawing is not None
+    assert config.drawing.palette["shop"] == "#af0000"
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        {"background": "white", "palette": {"line": "#000000"}},
+        {"background": "#ffffff", "palette": {"line": "#FFFFFF"}},
+        {"background": "#ffffff", "palette": {}},
+    ],
+)
+def test_a_palette_that_cannot_be_drawn_with_is_refused(drawing: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="drawing"):
+        TrainConfig.build({"drawing": drawing})

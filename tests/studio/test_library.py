@@ -7,6 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -64,6 +65,67 @@ def test_an_unreadable_file_is_called_what_its_owner_calls_it(tiny: Entry, tmp_p
     assert "notes.jpg" in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_smaller_size_keeps_the_shape_and_the_transparency(tiny: Entry, tmp_path: Path) -> None:
+    picture(1, (300, 100)).convert("RGBA").save(tmp_path / "wide.png")
+    made = library.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "out", longest=90)
+    assert (made.width, made.height) == (90, 30)
+    assert Image.open(made.picture).mode == "RGBA"
+    made = library.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "large", longest=2048)
+    assert (made.width, made.height) == (300, 100)  # nothing is made up
+
+
+def test_a_round_trip_is_the_translation_of_the_translation(tiny: Entry, tmp_path: Path) -> None:
+    picture(1, (48, 48)).save(tmp_path / "photo.png")
+    made = library.translate_photo(tmp_path / "photo.png", "photo.png", tiny, "b2a", tmp_path / "out", round_trip=True)
+    again = library.translate_photo(made.picture, "photo.png", tiny, "a2b", tmp_path / "again")
+    assert made.back is not None
+    assert made.back.read_bytes() == again.after.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "I;16"])
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0, 7.0])
+def test_strength_goes_from_the_photo_to_the_translation(
+    tiny: Entry, tmp_path: Path, mode: str, strength: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.new("I;16", (40, 40), 40000) if mode == "I;16" else picture(1).convert(mode)
+    image.save(tmp_path / "photo.png")
+    made = library.translate_photo(tmp_path / "photo.png", "photo.png", tiny, "a2b", tmp_path / "out")
+    monkeypatch.setattr(library, "translate", None)  # no network runs again
+    file = library.export(made, strength, ".png")
+    assert file.name == "photo-zebra.png"
+    before, after, faded = (
+        np.asarray(library.as_seen(Image.open(path)), dtype=float) for path in (made.photo, made.picture, file)
+    )
+    share = min(strength, 1.0)
+    assert np.abs(faded - ((1 - share) * before + share * after)).max() <= 1
+
+
+def test_a_download_is_png_or_jpeg_and_nothing_else(tiny: Entry, tmp_path: Path) -> None:
+    Image.new("RGBA", (40, 40), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    made = library.translate_photo(tmp_path / "clear.png", "clear.png", tiny, "a2b", tmp_path / "out")
+    file = library.export(made, 1.0, ".jpg")
+    assert file.name == "clear-zebra.jpg"
+    with Image.open(file) as image:
+        assert image.format == "JPEG"
+        assert min(image.convert("L").tobytes()) > 250  # transparency is white
+    for suffix in (".gif", "/../../evil.png", ""):
+        with pytest.raises(UserError, match="PNG or as JPEG"):
+            library.export(made, 0.5, suffix)
+
+
+def test_every_way_of_every_checkpoint_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSLATE_HOME", str(tmp_path / "home"))
+    tiny_run(tmp_path / "runs", "both", title="Horse ↔ Zebra")
+    tiny_run(tmp_path / "runs", "one", directions=("b2a",))
+    ways = dict(library.ways(tmp_path / "runs"))
+    assert {"Horse ↔ Zebra: horse → zebra", "Horse ↔ Zebra: zebra → horse", "one: zebra → horse"} <= set(ways)
+    entry, direction = library.way(ways["Horse ↔ Zebra: zebra → horse"], tmp_path / "runs")
+    assert (entry.name, direction) == ("both", "b2a")
+    for stranger in (None, "", "a2b/../../elsewhere"):
+        with pytest.raises(UserError, match="both"):
+            library.way(stranger, tmp_path / "runs")
 
 
 @pytest.mark.parametrize("side", [8_000, 15_000, 60_000])

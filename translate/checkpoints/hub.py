@@ -103,9 +103,9 @@ def pull_checkpoint(repository: str, *, name: str | None = None) -> Path:
 
 
 def _belonging(folder: Path, names: Iterable[str]) -> list[str]:
-    """Of the files of a checkpoint folder whose config.json is there already, by their names in it, those it is made of.
+    """Of these files, named as they are in a checkpoint folder, those that a checkpoint is made of.
 
-    Raises UserError where config.json cannot be read.
+    Its config.json must be there already. Raises UserError where it cannot be read.
     """
     needed = {CONFIG_FILE, CARD_FILE}
     needed |= {weights_file(folder, direction).name for direction in read_config(folder).generators}

@@ -21,7 +21,7 @@ class Benchmark(StrEnum):
 
 
 def bench(context: typer.Context, what: Annotated[Benchmark, typer.Argument(help="What to measure.")]) -> None:
-    """Measure beside the reference: translate bench training|inference --reference PATH (a checkout; see benchmarks/)."""
+    """Measure beside a checkout of the reference: translate bench training|inference --reference PATH."""
     folder = Path(__file__).parents[2] / "benchmarks"
     if not folder.is_dir():
         raise UserError("The benchmarks are part of the checkout of this project; an installed package has none.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -27,7 +27,8 @@ def export(
     checkpoint: Annotated[str, typer.Argument(help="Name or folder of a checkpoint.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the exported files.")],
     format: Annotated[
-        Format, typer.Option(help="torch: a .pt2 file of torch.export; reference: .pth of pytorch-CycleGAN-and-pix2pix.")
+        Format,
+        typer.Option(help="torch: a .pt2 file of torch.export; reference: .pth of pytorch-CycleGAN-and-pix2pix."),
     ] = Format.onnx,
     half: Annotated[bool, typer.Option("--half", help="Weights as float16: half the size.")] = False,
 ) -> None:
@@ -42,9 +43,9 @@ def export(
                 raise UserError("The reference implementation reads float32; leave out --half.")
             paths = export_reference(folder, out)
         else:
-            from translate.inference.export import export_checkpoint
+            from translate.inference import export as exporting
 
-            paths = export_checkpoint(folder, out, format.value, half=half)
+            paths = exporting.export_checkpoint(folder, out, cast("exporting.Format", format.value), half=half)
     for note in notes if format is Format.reference else ():
         console.print(f"Note: {note.message}", highlight=False, soft_wrap=True)
     for path in paths:

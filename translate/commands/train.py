@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ def train(
         settings = TrainConfig.load(path, overrides)
     else:
         settings = TrainConfig.load(preset(config), overrides)
+    settings.run.dir = Path(os.path.expandvars(settings.run.dir))  # $WANDB_RUN_ID in a sweep
     try:
         run_training(settings, resume=resume)
     except Stopped as stopped:

@@ -75,7 +75,7 @@ def make_engine(
         dtype: of the arithmetic; ONNX Runtime's is float32.
         calibration: for openvino-int8: a folder of images of the domain that is translated from. It is needed once.
     Raises:
-        UserError: a package is missing, the converted model computes something else, or calibration is missing or fails.
+        UserError: a package is missing, the converted model computes something else, calibration is missing or fails.
     """
     if name == "torch":
         return fuse(generator, dtype).to(device).to(memory_format=torch.channels_last)

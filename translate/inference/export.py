@@ -139,7 +139,8 @@ def as_program(network: nn.Module, config: GeneratorConfig) -> torch.export.Expo
         shape[axis] = unit * torch.export.Dim(name, min=fewest)
     steps = -(-32 // unit)  # unequal sides, neither of them 1 in the middle: no special case gets into the graph
     image = torch.zeros(2, config.in_channels, 2 * steps * unit, 3 * steps * unit)
-    with fx_config.patch(backed_size_oblivious=True):  # else the graph refuses a U-Net's smallest size, 1 in its middle
+    # Else the graph refuses a U-Net's smallest size, which is 1 in its middle.
+    with fx_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return torch.export.export(network, (image,), dynamic_shapes=(shape,))
 
 
@@ -176,7 +177,7 @@ def _write_torchscript(network: nn.Module, config: GeneratorConfig, about: str, 
     image = torch.zeros(1, config.in_channels, 2 * max(config.multiple, 16), 2 * max(config.multiple, 16))
     with _quietly():
         traced = torch.jit.trace(network, image, check_trace=False)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, path, _extra_files={f"{ABOUT}.json": about})  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, path, _extra_files={f"{ABOUT}.json": about})
 
 
 def _write_torch(network: nn.Module, config: GeneratorConfig, about: str, path: Path) -> None:

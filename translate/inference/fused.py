@@ -44,19 +44,20 @@ def fuse(generator: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
     assert isinstance(fused, (ResNetGenerator, UNetGenerator))
     for stage in fused.up:
-        stage.conv = _without_resize(stage.conv)
-    head = fused.head
-    if isinstance(fused, ResNetGenerator):
-        fused.head = SquareConv2d(cast(nn.Conv2d, head)) if len(fused.down) else head
-    else:
-        fused.head = _without_resize(head)
+        stage.conv = _without_resize(stage.get_submodule("conv"))
+    head: nn.Module = fused.head
+    if isinstance(fused, UNetGenerator):
+        head = _without_resize(head)
+    elif len(fused.down):  # sides are even
+        head = SquareConv2d(cast(nn.Conv2d, head))
+    fused.add_module("head", head)
     if dtype != torch.float32:
         for layer in fused.modules():
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 layer.to(dtype)  # norms compute their statistics in float32 anyway
         first = fused.stem if isinstance(fused, ResNetGenerator) else fused.down[0]
-        first.conv = nn.Sequential(Cast(dtype), first.conv)
-        fused.head = nn.Sequential(fused.head, Cast(torch.float32))
+        first.conv = nn.Sequential(Cast(dtype), first.get_submodule("conv"))
+        fused.add_module("head", nn.Sequential(head, Cast(torch.float32)))
     return fused.eval().requires_grad_(False)
 
 

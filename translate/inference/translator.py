@@ -48,7 +48,7 @@ def load(
         name_or_folder: e.g. `horse2zebra`, `runs/mine`, or a folder with a config.json.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto, float32, bfloat16, float16.
-        engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's with all of them.
+        engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's in any case.
         calibration: for openvino-int8: a folder of images of what is translated; needed once for each checkpoint.
     Raises:
         UserError: no such checkpoint, or its files are damaged; or the engine is not to be had.
@@ -168,7 +168,9 @@ class Translator:
         """What computes a direction. A film's norms remember its frames: the network they are in computes itself."""
         generator = self.generator(direction)
         if self._steady:
-            return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)(generator)
+            autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+            run: Engine = autocast(generator)
+            return run
         with self._loading:
             if direction not in self._engines:
                 self._engines[direction] = make_engine(

@@ -44,8 +44,8 @@ URL=$(curl -sN $STUDIO/call/translate/$EVENT | grep -o 'http[^"]*png' | head -n 
 curl -s -o zebra.png "$URL\""""
 
 DOCUMENTATION = f"""<article class="docs"><h2>From other programs</h2>
-<p>Everything the Translate tab does with a photo, a program can do too. Names of checkpoints and their directions come
-from <code>/checkpoints</code>.</p>
+<p>A script can have its pictures translated too. <code>/checkpoints</code> tells the names of the checkpoints and
+their directions.</p>
 <h3>Python</h3><p>With Gradio's client (<code>pip install gradio_client</code>):</p>
 <pre tabindex="0"><code>{escape(PYTHON)}</code></pre>
 <h3>curl</h3><p>Upload, ask, wait, download:</p>

@@ -35,7 +35,7 @@ def write_sheet(
     if image_statistics:
         generators = {name: use_image_statistics(copy.deepcopy(network)) for name, network in generators.items()}
     rows = [row for batch in batches for row in model.sheet(generators, batch)]
-    pictures = [[_rgb(image[0]) for image in row] for row in rows]
+    pictures = [[rgb(image[0]) for image in row] for row in rows]
     widths = [max(row[column].shape[1] for row in pictures) for column in range(len(pictures[0]))]
     heights = [max(picture.shape[0] for picture in row) for row in pictures]
     sheet = np.full((sum(heights) + GAP * (len(heights) - 1), sum(widths) + GAP * (len(widths) - 1), 3), 255, np.uint8)
@@ -52,7 +52,7 @@ def write_sheet(
     return rows
 
 
-def _rgb(image: Tensor) -> np.ndarray:
+def rgb(image: Tensor) -> np.ndarray:
     """(C, H, W) in [-1, 1] as (H, W, 3) uint8; of images with other than three channels the first is shown in grey."""
     pixels = to_pixels(image.float().cpu())
     return pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, axis=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -53,6 +54,7 @@ class TrainingStep:
         self.optimizers = {player: self._optimizer(player) for player in self.model.players}
         self.pools = {name: ImagePool(getattr(config.model, "pool_size", 0)) for name in self.model.pooled}
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+        self.norms: dict[str, Tensor] = {}  # of the gradients, where tracking.gradients asks for them
 
     def _optimizer(self, player: str) -> torch.optim.Adam:
         optim = self.config.optim
@@ -114,11 +116,31 @@ class TrainingStep:
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         self._average_gradients(optimizer)
-        if self.config.optim.clip_norm:
+        if self.config.optim.clip_norm or self.config.tracking.gradients:
             self.scaler.unscale_(optimizer)
+        if self.config.tracking.gradients:
+            for name, network in self.networks[player].items():
+                gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
+                self.norms[self._field_name(name)] = nn.utils.get_total_norm(gradients)
+        if self.config.optim.clip_norm:
             nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.config.optim.clip_norm)
         self.scaler.step(optimizer)
         self.scaler.update()
+
+    def gradient_norms(self) -> dict[str, float]:
+        """{"gradients/G_A": 0.7, …}: the norms at the last step, before clipping; empty unless `tracking.gradients`.
+
+        Reading them waits for the step to end. Norms that float16 made infinite, a step that the scaler skips, are
+        left out.
+        """
+        norms = {f"gradients/{name}": norm.item() for name, norm in self.norms.items()}
+        return {name: norm for name, norm in norms.items() if math.isfinite(norm)}
+
+    def _field_name(self, name: str) -> str:
+        """What the field calls a network: the generators are kept by direction."""
+        if len(self.model.generators) == 1:
+            return "G" if name == "a2b" else name
+        return {"a2b": "G_A", "b2a": "G_B"}.get(name, name)
 
     def _average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         if self.processes.num_processes == 1:

@@ -28,7 +28,7 @@ from translate.training.health import Health
 from translate.training.jobs import noted
 from translate.training.progress import TrainingProgress
 from translate.training.provenance import changed_settings, describe_checkpoint, domains, statistics
-from translate.training.samples import write_sheet
+from translate.training.samples import rgb, write_sheet
 from translate.training.schedule import Schedule
 from translate.training.signals import Stopped, StopSignals
 from translate.training.state import State, load_newest_state, save_state
@@ -38,8 +38,6 @@ from translate.training.validation import Validation
 DEFAULT_EPOCHS = 200
 COMPILE_PAYS_FROM = {"cpu": 2000, "cuda": 1000}
 """Steps from which torch.compile's one or two minutes are won back; it is not used on other devices."""
-NO_NUMBERS = ("step", "warnings")
-"""Parts of a history row that are no measurements."""
 AGREE_EVERY = 10
 """Several processes ask one another this often, in steps, whether one was told to stop."""
 
@@ -95,6 +93,7 @@ class Run:
         self.warnings: list[str] = []  # not yet in the history
         self.flops = 0.0  # of a step, and the machine's rate; known once a batch has been seen
         self.machine_rate = math.inf
+        self.tracker: Tracker | None = None
         self.tracker_id: str | None = None
         if state is not None:
             self._restore(state)
@@ -155,7 +154,7 @@ class Run:
         history = History(self.folder / "history.jsonl")
         if self.main:
             history.truncate(self.step)
-        tracker = Tracker(config, self.folder, self.tracker_id) if self.main else None
+        self.tracker = tracker = Tracker(config, self.folder, self.tracker_id) if self.main else None
         self.tracker_id = tracker.run_id if tracker else None
         sheet = self._sheet_batches() if self.main else []
         self.validation = self._validation() if self.main and config.evaluation.every else None
@@ -206,6 +205,9 @@ class Run:
                         row = {"step": self.step, "epoch": round(self.step / self.epoch_steps, 4)} | values
                         row |= self._measurements(step_seconds, waited / (self.step - logged_step))
                         row["lr"] = config.optim.lr * lr_factor
+                        if config.optim.lr_discriminator:
+                            row["lr_discriminator"] = config.optim.lr_discriminator * lr_factor
+                        row |= self.train_step.gradient_norms()
                         self._warn(self.health.observe_losses(values), progress)
                         if self.warnings:
                             row["warnings"], self.warnings = self.warnings, []
@@ -216,7 +218,7 @@ class Run:
                         if self.main:
                             history.append(row)
                         if tracker:
-                            tracker.log({name: row[name] for name in row if name not in NO_NUMBERS}, self.step)
+                            tracker.log(row)
                         left = step_seconds * (self.total_steps - self.step)
                         progress.report(self.step, values, row["images_per_second"], row["utilisation"], left)
                     if sheet and (self.step % config.run.sample_every == 0 or last):
@@ -231,20 +233,24 @@ class Run:
                         raise Stopped(stop)
             except BaseException as error:
                 if tracker:
-                    tracker.finish(exit_code=getattr(error, "code", 1))
+                    for note in tracker.finish(exit_code=getattr(error, "code", 1)):
+                        progress.say(note)
                 failure = explain(error, self.folder, saved_step)
                 if failure:
                     progress.say(str(failure))  # at once: a launcher ends this process in a moment
                     raise failure from error
                 raise
-            if tracker:
-                tracker.finish()
             progress.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {saved_step}.")
+            if tracker:
+                for note in tracker.finish():
+                    progress.say(note)
         return self.folder
 
     def _warn(self, sentences: list[str], progress: TrainingProgress) -> None:
         for sentence in sentences:
             progress.say(f"Warning at step {self.step}: {sentence}")
+            if self.tracker:
+                self.tracker.warn(sentence)
         self.warnings += sentences
 
     def _may_ask(self) -> bool:
@@ -309,11 +315,12 @@ class Run:
         rows = write_sheet(
             path, type(step.model), step.ema.generators, batches, statistics(self.config, self.global_batch) == "image"
         )
-        if tracker:
-            tracker.log_samples(path, self.step)
         ends = domains(self.config)
         ways = [" → ".join(ends if direction == "a2b" else ends[::-1]) for direction in step.model.generators]
         pairs = {way: [(row[0], row[1]) for row in rows[number :: len(ways)]] for number, way in enumerate(ways)}
+        if tracker:
+            shown = {way: [(rgb(real[0]), rgb(fake[0])) for real, fake in pairs[way]] for way in ways}
+            tracker.log_samples(path, shown, self.step)
         return self.health.observe_images(self.step, pairs)
 
     def _validation(self) -> Validation:
@@ -330,6 +337,8 @@ class Run:
         values = validation(self.step, self.train_step.ema.generators)
         if validation.is_best:
             save_checkpoint(self.folder / "checkpoints" / "best", self._about(), self.train_step.ema.generators)
+            if self.tracker:
+                self.tracker.log_checkpoint(self.folder / "checkpoints" / "best", self.step, "best")
         return values
 
     def _about(self) -> CheckpointConfig:
@@ -359,7 +368,10 @@ class Run:
         }
         save_state(self.folder / "state", State(self.step, self.train_step.state_dict(), info))
         checkpoints = self.folder / "checkpoints"
-        save_checkpoint(checkpoints / f"step-{self.step:08d}", self._about(), self.train_step.ema.generators)
+        newest = checkpoints / f"step-{self.step:08d}"
+        save_checkpoint(newest, self._about(), self.train_step.ema.generators)
+        if self.tracker:
+            self.tracker.log_checkpoint(newest, self.step, "latest")
         for old in sorted(checkpoints.glob("step-*"))[: -self.config.run.keep]:
             shutil.rmtree(old, ignore_errors=True)
 
