@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = read_config(source)
     directions = [way for way in config.generators if not given.directions or way in given.directions]
     examples = sorted((ROOT / "datasets" / given.name / "examples").glob("*"))
+    preset = TrainConfig.load(ROOT / "datasets" / given.name / "compact.yaml")
+    about = config.provenance.model_copy(update={"license": config.provenance.license or preset.license})
     config = config.model_copy(
         update={
             "name": given.name,
@@ -56,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "limits": given.limits or config.limits,
             "generators": {way: config.generators[way] for way in directions},
             "examples": [f"examples/{example.name}" for example in examples],
-            "drawing": config.drawing or TrainConfig.load(ROOT / "datasets" / given.name / "train.yaml").drawing,
+            "drawing": config.drawing or preset.drawing,
+            "provenance": about,
         }
     )
     shutil.rmtree(target, ignore_errors=True)

@@ -69,10 +69,23 @@ def start(visit: Visit, folder: Path, name: str) -> None:
     visit.page.locator(".verdict.good").wait_for()
     visit.page.locator(".estimate").wait_for(timeout=120_000)
     visit.page.get_by_label("Name of your training").fill(name)
-    visit.page.get_by_text("More, for those who know").click()
-    visit.page.get_by_label("Further settings").fill(TINY)
+    set_further(visit, TINY)
     visit.page.get_by_role("button", name="Start training").click()
     visit.page.locator(".progress-card").wait_for()
+
+
+def set_further(visit: Visit, settings: str) -> None:
+    """Write into the box of further settings, and wait until the estimate tells that they arrived."""
+    before = visit.page.locator(".estimate").inner_text()
+    visit.page.get_by_text("More, for those who know").click()
+    visit.page.get_by_label("Further settings").fill(settings)
+    visit.page.get_by_label("Further settings").blur()
+    estimate_changes(visit, before)
+
+
+def estimate_changes(visit: Visit, before: str) -> None:
+    differs = "words => document.querySelector('.estimate')?.innerText !== words"
+    visit.page.wait_for_function(differs, arg=before, timeout=120_000)
 
 
 def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio, horses: Path) -> None:
@@ -114,8 +127,7 @@ def test_a_run_that_fails_says_why(visit: Visit, horses: Path) -> None:
     open_train(visit)
     look_at(visit, str(horses))
     visit.page.locator(".estimate").wait_for(timeout=120_000)
-    visit.page.get_by_text("More, for those who know").click()
-    visit.page.get_by_label("Further settings").fill(TINY + "\ndata.split: nowhere")
+    set_further(visit, TINY + "\ndata.split: nowhere")
     visit.page.get_by_role("button", name="Start training").click()
     visit.page.locator(".state.failed").wait_for(timeout=120_000)
     words = visit.page.locator(".progress-card").inner_text()
@@ -141,9 +153,7 @@ def test_what_is_in_a_folder_is_told_and_shown(visit: Visit, horses: Path) -> No
     assert re.search(r"(minute|hour|day)", estimate.inner_text())
     before = estimate.inner_text()
     visit.page.get_by_role("radio", name="Best").check()
-    visit.page.wait_for_function(
-        "words => document.querySelector('.estimate').innerText !== words", arg=before, timeout=120_000
-    )
+    estimate_changes(visit, before)
     visit.screenshot("train-report")
 
 
