@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from translate.checkpoints.format import load_generator, read_config, save_checkpoint, write_config
+from translate.checkpoints.folder import read_config
+from translate.checkpoints.format import load_generator, save_checkpoint, write_config
 from translate.checkpoints.zoo import resolve
-from translate.config import TrainConfig
+from translate.config import CheckpointConfig, Direction, TrainConfig
 from translate.inference.translator import Translator
 
 ROOT = Path(__file__).parent.parent
@@ -30,9 +31,9 @@ LONGEST = 512
 """Pixels of an example's longer side."""
 
 
-def reader_of(example: Path, domains: dict[str, str]) -> str:
+def reader_of(example: Path, config: CheckpointConfig) -> Direction:
     """The direction that reads this example: b2a where its file is named after the second domain, else a2b."""
-    return "b2a" if example.stem.split("-")[0] in domains["b"].lower().split() else "a2b"
+    return "b2a" if example.stem.split("-")[0] in config.domains["b"].lower().split() else "a2b"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Image.open(example) as picture:
             before = picture.convert("RGB")
         before.thumbnail((LONGEST, LONGEST))
-        way = reader_of(example, config.domains)
+        way = reader_of(example, config)
         after = translator(before, way if way in directions else directions[0])
         for moment, shown in (("before", before), ("after", after)):
             shown.save(target / "samples" / f"{example.stem}_{moment}.webp", quality=88, method=6)

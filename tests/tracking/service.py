@@ -87,16 +87,22 @@ class Service(ThreadingHTTPServer):
             return {"model": owner | {"bucket": None}}
         history = self.history(values["name"])
         tail = json.dumps([json.dumps(row) for row in history[-1:]])
-        return {"model": owner | {"bucket": self._bucket(run) | {
-            "summaryMetrics": json.dumps(history[-1] if history else {}),
-            "logLineCount": 0,
-            "eventsLineCount": 0,
-            "historyTail": tail,
-            "eventsTail": "[]",
-            "tags": run.get("tags") or [],
-            "notes": None,
-            "wandbConfig": json.dumps({"t": 1}),
-        }}}
+        return {
+            "model": owner
+            | {
+                "bucket": self._bucket(run)
+                | {
+                    "summaryMetrics": json.dumps(history[-1] if history else {}),
+                    "logLineCount": 0,
+                    "eventsLineCount": 0,
+                    "historyTail": tail,
+                    "eventsTail": "[]",
+                    "tags": run.get("tags") or [],
+                    "notes": None,
+                    "wandbConfig": json.dumps({"t": 1}),
+                }
+            }
+        }
 
     def _UpsertBucket(self, values: dict[str, Any]) -> dict[str, Any]:
         name = values.get("name") or next(name for name, run in self.runs.items() if run["storage"] == values["id"])
@@ -129,7 +135,11 @@ class Service(ThreadingHTTPServer):
 
     def _CreateArtifact(self, values: dict[str, Any]) -> dict[str, Any]:
         self.artifacts.append(values["input"])
-        made = {"id": f"artifact-{len(self.artifacts)}", "state": "PENDING", "artifactSequence": {"latestArtifact": None}}
+        made = {
+            "id": f"artifact-{len(self.artifacts)}",
+            "state": "PENDING",
+            "artifactSequence": {"latestArtifact": None},
+        }
         return {"createArtifact": {"artifact": made}}
 
     def _CreateArtifactManifest(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +165,14 @@ class Service(ThreadingHTTPServer):
     def _CommitArtifact(self, values: dict[str, Any]) -> dict[str, Any]:
         return {"commitArtifact": {"artifact": {"id": values["artifactID"], "digest": "d"}}}
 
-    def _Sweep(self, values: dict[str, Any]) -> dict[str, Any]:
-        sweep = {"id": "s", "name": "night", "state": "RUNNING", "config": json.dumps(self.sweep), "runs": {"edges": []}}
+    def _SweepWithRuns(self, values: dict[str, Any]) -> dict[str, Any]:
+        sweep = {
+            "id": "s",
+            "name": "night",
+            "state": "RUNNING",
+            "config": json.dumps(self.sweep),
+            "runs": {"edges": []},
+        }
         return {"project": {"sweep": sweep}}
 
     def _CreateAgent(self, values: dict[str, Any]) -> dict[str, Any]:

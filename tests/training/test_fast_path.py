@@ -34,7 +34,7 @@ def make(model: str, dtype: torch.dtype, fast: bool, nudge: float = 0.0) -> Trai
                 group["fused"] = group["foreach"] = False
     with torch.no_grad():
         for weight in step.model.parameters():
-            weight *= 1 + nudge
+            weight.mul_(1 + nudge)
     return step
 
 

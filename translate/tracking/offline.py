@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,14 @@ def mend(folder: Path, run_id: str) -> None:
             os.truncate(path, whole)
 
 
-def wait_for_end(folder: Path, run_id: str, seconds: float = 5.0) -> None:
-    """Wait until the newest offline session of a run is whole on disk: the client says it has ended a moment before."""
+def wait_for_end(path: Path, seconds: float = 10.0) -> None:
+    """Wait until a .wandb file is whole: the client says that a run has ended a moment before it is all on disk."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    path = max(folder.glob(f"offline-run-*/run-{run_id}.wandb"))
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        *_, (last, _) = records(path.read_bytes())
-        if Record.FromString(last).HasField("exit"):
+        last = deque(records(path.read_bytes()), maxlen=1) if path.exists() else ()
+        if any(Record.FromString(record).HasField("exit") for record, _ in last):
             return
         time.sleep(0.05)
 

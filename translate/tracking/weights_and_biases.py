@@ -194,7 +194,10 @@ class Tracker:
                     return self._init("online")
                 except Exception as error:
                     self.mode = "offline"
-                    log.warning("Weights & Biases does not answer (%s); the run is tracked offline.", _first_line(error))
+                    log.warning(
+                        "Weights & Biases does not answer (%s); the run is tracked offline.", _first_line(error)
+                    )
+                    _client().teardown()  # the client's process would hold the run's id until it has an answer
             return self._init("offline")
         except Exception as error:
             _complain(error)
@@ -246,7 +249,7 @@ class Tracker:
             run.finish(exit_code=self.exit_code)
             self.sent = self.mode == "online"
         if self.mode == "offline":
-            wait_for_end(self.folder / "wandb", str(self.run_id))
+            wait_for_end(Path(run.dir).parent / f"run-{self.run_id}.wandb")
 
     def _log(self, run: Any, step: int, values: dict[str, Any]) -> None:
         if step > self.held:

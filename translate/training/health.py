@@ -94,6 +94,7 @@ class Health:
         scale = WON.get(self.config.model.objective)
         if scale is None:
             return {}
+        players: list[tuple[str, tuple[str, ...], str]]
         if isinstance(self.config.model, CycleGANConfig):
             players = [("D_A", ("D_A",), "G_A"), ("D_B", ("D_B",), "G_B")]
         else:

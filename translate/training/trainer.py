@@ -202,7 +202,10 @@ class Run:
                         now = time.perf_counter()
                         self.seconds = seconds_before + now - begun
                         step_seconds = (now - logged) / (self.step - logged_step)
-                        row = {"step": self.step, "epoch": round(self.step / self.epoch_steps, 4)} | values
+                        row: dict[str, Any] = {
+                            "step": self.step,
+                            "epoch": round(self.step / self.epoch_steps, 4),
+                        } | values
                         row |= self._measurements(step_seconds, waited / (self.step - logged_step))
                         row["lr"] = config.optim.lr * lr_factor
                         if config.optim.lr_discriminator:
