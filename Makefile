@@ -20,7 +20,7 @@ lint: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[app,track,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[app,track,metrics,video,export,dev]"
 	touch $@
 
 clean:

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from translate.checkpoints.folder import read_config
-from translate.checkpoints.format import load_generator, save_checkpoint, write_config
+from translate.checkpoints.architecture import empty_generator
+from translate.checkpoints.folder import read_config, weights_file
+from translate.checkpoints.format import save_checkpoint, write_config
 from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, Direction, TrainConfig
 from translate.inference.translator import Translator
@@ -34,6 +36,13 @@ LONGEST = 512
 def reader_of(example: Path, config: CheckpointConfig) -> Direction:
     """The direction that reads this example: b2a where its file is named after the second domain, else a2b."""
     return "b2a" if example.stem.split("-")[0] in config.domains["b"].lower().split() else "a2b"
+
+
+def trained(folder: Path, config: CheckpointConfig, direction: Direction) -> torch.nn.Module:
+    """The generator as it is on disk, batch norm's running averages included."""
+    generator = empty_generator(config.generators[direction])
+    generator.load_state_dict(load_file(weights_file(folder, direction)), assign=True)
+    return generator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
     )
     shutil.rmtree(target, ignore_errors=True)
-    save_checkpoint(target, config, {way: load_generator(source, way) for way in directions}, dtype=torch.float16)
+    save_checkpoint(target, config, {way: trained(source, config, way) for way in directions}, dtype=torch.float16)
     translator = Translator(target)
     for folder in ("examples", "samples"):
         (target / folder).mkdir()

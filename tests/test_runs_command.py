@@ -9,6 +9,7 @@ import pytest
 
 from tests.studio.trained import trained_run
 from translate.commands import runs as commands
+from translate.commands.terminal import console
 from translate.errors import UserError
 
 
@@ -50,7 +51,7 @@ def test_runs_lists_what_a_folder_holds(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_runs_prints_a_table(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands.console, "_width", 250)
+    monkeypatch.setattr(console, "_width", 250)
     commands.runs(folder, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.lstrip().startswith("fast")]
@@ -76,7 +77,7 @@ def test_compare_marks_the_better_run_where_that_is_known(folder: Path, capsys: 
 def test_compare_prints_both_runs_side_by_side(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands.console, "_width", 160)
+    monkeypatch.setattr(console, "_width", 160)
     commands.compare([str(folder / "slow"), "pairs"], folder, as_json=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["model.name", "cyclegan", "pix2pix"] in lines

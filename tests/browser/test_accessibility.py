@@ -1,28 +1,24 @@
 """axe-core on every tab: nothing that keeps people out who use a keyboard, a screen reader or their own colours.
 
-axe-core (https://github.com/dequelabs/axe-core, MPL-2.0) is not part of this project; $AXE_CORE names its axe.min.js,
-from `npm pack axe-core`.
+axe-core (https://github.com/dequelabs/axe-core, MPL-2.0) comes with axe-playwright-python.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+import axe_playwright_python
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 
-AXE = Path(os.environ.get("AXE_CORE", "axe.min.js"))
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 
 GRADIOS = ("upload-container",)
 """Classes of what Gradio makes and we cannot change: its place for uploads is called otherwise than it reads."""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not AXE.is_file(), reason="$AXE_CORE names no axe.min.js (npm pack axe-core)"),
-]
+pytestmark = pytest.mark.browser
 
 
 def violations(visit: Visit) -> list[str]:

@@ -148,7 +148,7 @@ class Service(ThreadingHTTPServer):
         return {"createArtifactManifest": {"artifactManifest": {"id": "m", "file": file}}}
 
     def _CreateArtifactFiles(self, values: dict[str, Any]) -> dict[str, Any]:
-        edges = [
+        edges: list[dict[str, Any]] = [
             {
                 "node": {
                     "storagePath": f"stored/{file['name']}",

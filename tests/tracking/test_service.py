@@ -64,9 +64,9 @@ def test_a_run_arrives_with_its_samples_and_checkpoints_and_goes_on(
 
 def test_steps_that_the_service_has_are_not_sent_again(service: Service, tmp_path: Path) -> None:
     config = TrainConfig.build(settings(tmp_path, tmp_path))
-    identity = None
+    identity = ""
     for steps in ((1, 2, 3, 4), (3, 4, 5)):  # killed after step 4, resumed from a state of step 2
-        tracker = Tracker(config, tmp_path, identity)
+        tracker = Tracker(config, tmp_path, identity or None)
         for step in steps:
             tracker.log({"step": step, "G_A": step / 4})
         tracker.finish()
@@ -165,7 +165,7 @@ def test_the_sweep_file_runs_with_the_agent(service: Service, unpaired: Path, tm
     assert len(service.runs) == 2
     for identity, told in service.runs.items():
         assert told["sweep"] == "night"
-        assert read_run(tmp_path / "runs" / f"sweep-{identity}").config.model.lambda_identity == 0.5
+        assert read_run(tmp_path / "runs" / f"sweep-{identity}").config.dump()["model"]["lambda_identity"] == 0.5
         assert [row["_step"] for row in service.history(identity)] == [1, 2]
     rates = {row["lr_discriminator"] for identity in service.runs for row in service.history(identity)[:1]}
     assert rates == {0.0001, 0.0002}

@@ -37,7 +37,8 @@ def test_the_four_runs_of_the_sweep_are_tracked_offline(
 
     found = sorted(list_runs(tmp_path / "runs"), key=lambda run: run.name)
     assert [run.name for run in found] == [f"sweep-night{number}" for number in range(4)]
-    assert dict(differences(found)) == {name: list(column) for name, column in zip(names, zip(*grid), strict=True)}
+    columns = {name: [values[place] for values in grid] for place, name in enumerate(names)}
+    assert dict(differences(found)) == columns
     for number, run in enumerate(found):
         (file,) = run.folder.glob(f"wandb/offline-run-*/run-night{number}.wandb")
         assert [row["_step"] for row in logged_rows(file)] == [1, 2]

@@ -70,7 +70,7 @@ def compare(
     if as_json:
         _print_json(
             {
-                "runs": [{"name": name, **_about(run)} for name, run in zip(shown, compared, strict=True)],
+                "runs": [_about(run) | {"name": name} for name, run in zip(shown, compared, strict=True)],
                 "settings": dict(settings),
                 "results": {
                     name: {"values": values, "better": [shown[index] for index in better[name]]}
@@ -130,7 +130,7 @@ def _last(run: Run, names: Sequence[str]) -> dict[str, float]:
 
 
 def _best(run: Run) -> dict[str, Any] | None:
-    """The metric by which checkpoints/best was chosen, its value there and the step; None where nothing was measured."""
+    """The metric by which checkpoints/best was chosen, its value there and its step; None where there is none."""
     try:
         about = json.loads((run.folder / "checkpoints" / "best" / "config.json").read_text(encoding="utf-8"))
         best = dict(about["metrics"]["best"])

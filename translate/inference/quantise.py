@@ -33,8 +33,8 @@ from translate.errors import UserError
 from translate.inference.export import Images, need
 from translate.networks import ResNetGenerator
 
-QUALITY = 45.0
-"""Decibels: PSNR of the 8-bit output against float32 that the worst of the images must have."""
+QUALITY = 46.0
+"""Decibels: PSNR of the 8-bit output against float32 that the worst of the images must have, so that others have 45."""
 FEWEST, MOST = 4, 32
 """Images that are needed, and that are used: even ones to calibrate with, odd ones to measure."""
 SMOOTHING = 0.75
@@ -89,7 +89,10 @@ def quantise(
 
 
 def calibration_images(config: CheckpointConfig, direction: Direction, folder: Path) -> list[Tensor]:
-    """Up to MOST images of a folder, evenly chosen, as squares of the size that the checkpoint was trained on.
+    """Up to MOST images of a folder, evenly chosen, as squares.
+
+    Two in turn have the size that the checkpoint was trained on, two have twice that: larger images have longer tails.
+    With the training size alone, 128 pixels, the worst image at 256 had 44.3 dB instead of 48.0.
 
     Raises UserError where there are too few, or one cannot be read.
     """
@@ -98,9 +101,9 @@ def calibration_images(config: CheckpointConfig, direction: Direction, folder: P
     if len(paths) < FEWEST:
         source = config.ends(direction)[0]
         raise UserError(f"{folder} has {len(paths)} images; at least {FEWEST} of {source} are needed to calibrate.")
-    side = max(config.image_size // generator.multiple, 1) * generator.multiple
     images = []
-    for place in np.linspace(0, len(paths) - 1, min(len(paths), MOST)).round().astype(int):
+    for number, place in enumerate(np.linspace(0, len(paths) - 1, min(len(paths), MOST)).round().astype(int)):
+        side = max(config.image_size * (1 + number // 2 % 2) // generator.multiple, 1) * generator.multiple
         image = ImageOps.fit(open_image(paths[place]), (side, side), Image.Resampling.BICUBIC)
         images.append(to_tensor(to_array(image, generator.in_channels))[None])
     return images
