@@ -19,6 +19,7 @@ from translate.commands.models import import_checkpoint, models
 from translate.commands.pull import datasets, pull
 from translate.commands.report import report
 from translate.commands.run import run
+from translate.commands.runs import compare, runs
 from translate.commands.studio import studio
 from translate.commands.terminal import console
 from translate.commands.train import settings, train
@@ -40,6 +41,8 @@ app.command()(run)
 app.command()(evaluate)
 app.command()(classifier)
 app.command()(report)
+app.command()(runs)
+app.command()(compare)
 app.command()(models)
 app.command()(studio)
 app.command("import")(import_checkpoint)

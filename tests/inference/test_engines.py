@@ -150,6 +150,7 @@ def test_integers_only_where_they_hold_quality(
     built.append(0)
     monkeypatch.setattr(quantise, "insert", counted)
     monkeypatch.setattr(quantise, "psnr", falling)
+    monkeypatch.setattr(quantise, "QUALITY", 45.0)
     words: dict[str, Any] = {"engine": "openvino-int8", "precision": "float32", "calibration": photographs}
     translate.load(folder, **words)(np.asarray(picture(0)))
     assert built == [0, 4, 3, 2]

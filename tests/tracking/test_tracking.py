@@ -86,6 +86,7 @@ def test_an_offline_run_and_its_resume_hold_what_the_history_holds(
     assert f"wandb sync {run}/wandb/offline-run-*-{identity.removeprefix('run-')}" in said
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_is_one_run(service: Service, unpaired: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     config = offline(run, unpaired, run__steps=400, run__save_every=7, run__sample_every=10)
