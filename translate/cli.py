@@ -14,6 +14,7 @@ from translate._version import __version__
 from translate.commands.bench import bench
 from translate.commands.evaluate import classifier, evaluate
 from translate.commands.export import export
+from translate.commands.hub import push
 from translate.commands.inspect import inspect
 from translate.commands.models import import_checkpoint, models
 from translate.commands.pull import datasets, pull
@@ -49,6 +50,7 @@ app.command("import")(import_checkpoint)
 app.command()(export)
 app.command()(datasets)
 app.add_typer(pull, name="pull")
+app.command()(push)
 app.command(context_settings=DOTTED)(bench)
 
 
