@@ -139,3 +139,7 @@ def test_the_card_in_a_folder_shows_its_samples_and_file_sizes(tmp_path: Path) -
     (folder / "samples" / "notes.txt").write_text("no picture")
     samples = sections(split(model_card(make_config(), folder))[1])["Samples"]
     assert samples.strip() == "![two horses](<samples/two horses.png>)"
+    for moment in ("before", "after"):
+        (folder / "samples" / f"mare_{moment}.webp").write_bytes(b"")
+    samples = sections(split(model_card(make_config(), folder))[1])["Samples"]
+    assert "| ![mare_before](<samples/mare_before.webp>) | ![mare_after](<samples/mare_after.webp>) |" in samples

@@ -27,6 +27,9 @@ HUB_LICENSES = frozenset(
     }
 )
 
+HUB_METRICS = frozenset({"fid", "kid", "l1", "lpips", "psnr", "ssim"})
+"""What is a metric in the head of a card; yardsticks and circumstances are in its table."""
+
 PAPERS = {
     "pix2pix": """@inproceedings{isola2017image,
   title     = {Image-to-Image Translation with Conditional Adversarial Networks},
@@ -95,7 +98,7 @@ def _head(config: CheckpointConfig) -> dict[str, Any]:
     }
     if config.provenance.dataset:
         head["datasets"] = [config.provenance.dataset]
-    metrics = sorted({name for values in _by_direction(config).values() for name in values})
+    metrics = sorted({name for values in _by_direction(config).values() for name in values} & HUB_METRICS)
     if metrics:
         head["metrics"] = metrics
     return head
@@ -112,7 +115,11 @@ def _samples(folder: Path | None) -> str:
     if pictures is None or not pictures.is_dir():
         return ""
     names = sorted(path.name for path in pictures.iterdir() if path.suffix.lower() in SAMPLE_SUFFIXES)
-    return "\n\n".join(f"![{Path(name).stem}](<{SAMPLES_FOLDER}/{name}>)" for name in names)
+    images = {Path(name).stem: f"![{Path(name).stem}](<{SAMPLES_FOLDER}/{name}>)" for name in names}
+    pairs = [name.removesuffix("_before") for name in images if name.endswith("_before")]
+    rows = [f"| {images.pop(f'{pair}_before')} | {images.pop(f'{pair}_after', '')} |" for pair in pairs]
+    table = ["\n".join(["| before | after |", "| --- | --- |", *rows])] if rows else []
+    return "\n\n".join([*table, *images.values()])
 
 
 def _usage(config: CheckpointConfig) -> str:
