@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
+from rich.padding import Padding
 
 from translate.commands.terminal import console
 from translate.errors import UserError
+
+if TYPE_CHECKING:
+    from translate.config import CheckpointConfig
 
 
 def models(runs: Annotated[Path, typer.Option("--runs", help="Folder of training runs.")] = Path("runs")) -> None:
@@ -20,18 +24,30 @@ def models(runs: Annotated[Path, typer.Option("--runs", help="Folder of training
     if not entries:
         console.print("There are no checkpoints yet. Train one, or get one: translate pull model horse2zebra")
         return
-    table = Table(
-        "Name", "Directions", "Size", "Where from", "Data", "Licence of the data", "Limits", box=None, pad_edge=False
-    )
     for entry in entries:
-        config = entry.config
-        directions = "\n".join(" → ".join(config.ends(direction)) for direction in config.generators)
+        config, about = entry.config, entry.config.provenance
         size = sum(file.stat().st_size for file in entry.folder.glob("*.safetensors")) / 1e6
-        about = config.provenance
-        table.add_row(
-            entry.name, directions, f"{size:.1f} MB", entry.origin, about.dataset, about.license, config.limits
-        )
-    console.print(table)
+        console.print(f"[bold]{escape(entry.name)}[/]  {escape(config.title)}, {entry.origin}, {size:.1f} MB")
+        for direction in config.generators:
+            console.print(Padding(f"{' → '.join(config.ends(direction))}  {measured(config, direction)}", (0, 0, 0, 2)))
+        for name, text in (("Data", about.dataset), ("Licence", about.license), ("Limits", config.limits)):
+            if text:
+                console.print(Padding(f"{name}: {escape(text)}", (0, 0, 0, 2)), highlight=False)
+
+
+def measured(config: CheckpointConfig, direction: str) -> str:
+    """The most telling of a direction's metrics, in one line; empty where it was never evaluated."""
+    metrics = config.metrics.get(direction, {})
+    words = {
+        "classified_as_target": "taken for the target {:.0%}",
+        "kid_improvement": "KID {:+.0%}",
+        "ssim_source": "SSIM to the source {:.2f}",
+        "lpips": "LPIPS {:.3f}",
+        "ssim": "SSIM {:.2f}",
+        "l1": "L1 {:.3f}",
+    }
+    values = {name: -metrics[name] if name == "kid_improvement" else metrics[name] for name in words if name in metrics}
+    return ", ".join(words[name].format(value) for name, value in values.items())
 
 
 def import_checkpoint(
