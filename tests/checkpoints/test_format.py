@@ -314,9 +314,9 @@ def test_a_newer_format_asks_for_a_newer_version(checkpoint: Path) -> None:
 
 def test_an_unknown_setting_is_named(checkpoint: Path) -> None:
     tree = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    tree["generators"]["a2b"]["attention"] = True
+    tree["generators"]["a2b"]["wings"] = 2
     (checkpoint / "config.json").write_text(json.dumps(tree), encoding="utf-8")
-    with pytest.raises(UserError, match=r"generators\.a2b\.attention: no such setting"):
+    with pytest.raises(UserError, match=r"generators\.a2b\.wings: no such setting"):
         read_config(checkpoint)
 
 
