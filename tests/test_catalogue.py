@@ -236,7 +236,7 @@ def test_published_weights_become_a_checkpoint(mirror: Server, tmp_path: Path) -
     with torch.no_grad():
         expected = make_generator(architecture).eval()(make_image())
         torch.testing.assert_close(load_generator(folder, "a2b")(make_image()), expected)
-    assert [(entry.name, entry.origin) for entry in available(tmp_path)][-1] == ("horse2zebra", "downloaded")
+    assert [(entry.name, entry.origin) for entry in available(tmp_path)][-1] == ("downloaded/horse2zebra", "downloaded")
     assert list((tmp_path / "home" / "downloads").iterdir()) == []
 
     requests = len(mirror.requests)

@@ -61,4 +61,7 @@ def pull_model(
         shown = Download(model)
         with shown.bar:
             folder = download(model, progress=shown)
-    console.print(f"{model} is in {folder}; use it with: translate run {folder.name} IMAGE -o OUT", soft_wrap=True)
+    from translate.checkpoints.zoo import available
+
+    called = next(entry.name for entry in available() if entry.folder == folder)  # a built-in one may have its name
+    console.print(f"{model} is in {folder}; use it with: translate run {called} IMAGE -o OUT", soft_wrap=True)
