@@ -87,7 +87,8 @@ def test_a_pen_draws_hard_lines_and_undo_takes_them_back(visit: Visit) -> None:
 
 def test_it_starts_from_an_example(visit: Visit) -> None:
     open_sheet(visit, "Tiny houses")
-    begun = drawing_that(visit, lambda sheet: len(colours(sheet)) > 1)
+    # Its own colours alone: the built-in drawing that the tab begins with has more.
+    begun = drawing_that(visit, lambda sheet: colours(sheet) == {(0, 0, 222), (0, 48, 255), (0, 207, 255)})
     visit.page.get_by_role("button", name="Clear").click()
     drawing_that(visit, lambda sheet: len(colours(sheet)) == 1)
     visit.page.get_by_role("button", name="Try it on example.jpg").last.click()
