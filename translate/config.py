@@ -76,7 +76,7 @@ class GeneratorConfig(Settings):
     )
     separable: bool = Field(False, description="resnet: depthwise-separable convolutions in the blocks")
     attention: bool = Field(
-        False, description="resnet: also draw a mask of where the input is changed, so the rest stays (Tang 2019)"
+        False, description="resnet: also draw a mask of where the input is changed (Tang 2019); may close for good, see residual"
     )
     residual: bool = Field(
         False, description="resnet: draw a change of the input instead of a new picture; colours stay"
