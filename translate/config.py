@@ -76,7 +76,7 @@ class GeneratorConfig(Settings):
     )
     separable: bool = Field(False, description="resnet: depthwise-separable convolutions in the blocks")
     attention: bool = Field(
-        False, description="resnet: also draw a mask of where the input is changed (Tang 2019); may close for good, see residual"
+        False, description="resnet: draw a mask too, of where the input changes (Tang 2019); it may close for good"
     )
     residual: bool = Field(
         False, description="resnet: draw a change of the input instead of a new picture; colours stay"
