@@ -221,8 +221,9 @@ def train_ours(
     # The step's dtype is that of autocast; in float64 it is the default dtype that makes the networks so.
     step = TrainingStep(setting.config(arithmetic.merge), torch.device("cpu"), torch.float32, arithmetic.layout)
     step.model.load_state_dict(weights, strict=True)
-    for optimizer in step.optimizers.values():
-        optimizer.param_groups[0]["fused"] = arithmetic.fused
+    for descent in step.descents.values():
+        for optimizer in descent.optimizers:
+            optimizer.param_groups[0]["fused"] = arithmetic.fused
     losses, seeds = [], []
     for number, batch in enumerate(batches):
         real = {side: batch[side].to(torch.get_default_dtype()) for side in ("A", "B")}

@@ -259,6 +259,9 @@ class RunConfig(Settings):
     dir: Path = Field(Path("runs/run"), description="folder of the run: settings, history, samples, checkpoints, state")
     epochs: int | None = Field(None, ge=1, description="passes over the data")
     steps: int | None = Field(None, ge=1, description="updates of the weights; instead of epochs")
+    start_from: str | None = Field(
+        None, description="fine-tune: a checkpoint's name or folder whose generators the training begins with"
+    )
     seed: int = Field(0, ge=0, description="the same seed gives the same run")
     log_every: int = Field(20, ge=1, description="steps between two rows of history.jsonl")
     sample_every: int = Field(500, ge=1, description="steps between two sheets of samples")
@@ -431,6 +434,7 @@ class Provenance(Settings):
     dataset: str = Field("", description="name of the data set")
     license: str = Field("", description="licence of the data")
     model: str = Field("", description="pix2pix, cyclegan, or what it was imported from")
+    start: str = Field("", description="the checkpoint whose generators training began with")
     steps: int = Field(0, description="updates of the weights")
     epochs: float = Field(0.0, description="passes over the data")
     batch_size: int = Field(0, description="images a step")

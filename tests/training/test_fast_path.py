@@ -29,9 +29,9 @@ def make(model: str, dtype: torch.dtype, fast: bool, nudge: float = 0.0) -> Trai
     for average in step.ema.generators.values():
         average.to(dtype)
     if not fast:
-        for optimizer in step.optimizers.values():
-            for group in optimizer.param_groups:
-                group["fused"] = group["foreach"] = False
+        for descent in step.descents.values():
+            for optimizer in descent.optimizers:
+                optimizer.param_groups[0]["fused"] = optimizer.param_groups[0]["foreach"] = False
     with torch.no_grad():
         for weight in step.model.parameters():
             weight.mul_(1 + nudge)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from translate.config import OptimConfig
+from translate.training.descent import Descent
 from translate.training.ema import EMA
 from translate.training.pool import ImagePool
 from translate.training.schedule import Schedule
@@ -58,27 +59,63 @@ def test_a_pool_goes_on_from_its_state() -> None:
         assert torch.equal(mine, second.query(numbered(number), random.Random(number)))
 
 
-def test_ema_follows_the_weights() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_ema_follows_the_weights(at_once: bool) -> None:
     network = nn.Conv2d(1, 1, 1, bias=False)
     nn.init.ones_(network.weight)
     ema = EMA({"a2b": network}, decay=0.9)
-    nn.init.zeros_(network.weight)
+    descent = Descent({"a2b": network}, 1e-2, OptimConfig(), fused=True, at_once=at_once)
+    descent.follow(ema.parameters())
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    expected = 1.0
     for step in range(1, 101):
-        ema.update({"a2b": network}, step)
-    product = 1.0
-    for step in range(1, 101):
-        product *= min(0.9, (1 + step) / (10 + step))
-    assert ema.generators["a2b"].weight.item() == pytest.approx(product, rel=1e-4)  # type: ignore[operator]
+        descent.prepare(1.0, ema.weight(step))
+        network(torch.ones(1, 1, 1, 1)).sum().backward()
+        descent.finish(scaler)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * network.weight.item()
+    assert network.weight.item() == pytest.approx(0.0, abs=1e-3)  # 100 steps of Adam, 0.01 each
+    assert ema.parameters()[0].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_ema_of_decay_zero_is_the_newest_weights() -> None:
     network = nn.BatchNorm2d(2)
     ema = EMA({"a2b": network}, decay=0)
-    network(torch.rand(3, 2, 4, 4))
-    nn.init.normal_(network.weight)
-    ema.update({"a2b": network}, 1)
+    descent = Descent({"a2b": network}, 1e-2, OptimConfig(), fused=True, at_once=True)
+    descent.follow(ema.parameters())
+    descent.prepare(1.0, ema.weight(1))
+    network(torch.rand(3, 2, 4, 4)).square().sum().backward()
+    ema.copy_buffers({"a2b": network})
     for mine, theirs in zip(ema.generators["a2b"].state_dict().values(), network.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def descend(at_once: bool, restored: bool = False) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
+    """Four steps of two layers that share a batch norm's output; `restored`: through a saved state in the middle."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3))
+    network.to(memory_format=torch.channels_last)
+    descent = Descent({"a2b": network}, 1e-2, OptimConfig(), fused=True, at_once=at_once)
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    for step in range(4):
+        if restored and step == 2:
+            state = {name: tensor.clone().contiguous() for name, tensor in descent.state_dict().items()}
+            descent.load_state_dict(state)
+        descent.prepare(0.5 if step else 1.0)
+        image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(step))
+        network[2](network[:2](image) + network[:2](image.flip(3))).square().mean().backward()  # weights used twice
+        descent.finish(scaler)
+    return list(network.parameters()), descent.state_dict()
+
+
+def test_updating_at_once_is_the_same_to_the_last_bit_and_keeps_no_gradients() -> None:
+    together, state = descend(at_once=False)
+    for restored in (False, True):
+        at_once, their_state = descend(at_once=True, restored=restored)
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(at_once, together, strict=True))
+        assert state.keys() == their_state.keys()
+        assert all(torch.equal(state[name], their_state[name]) for name in state)
+        assert all(parameter.grad is None for parameter in at_once)
 
 
 def factors(total: int, per_epoch: int, **settings: object) -> list[float]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from tests.conftest import tiny_settings
-from translate.config import TrainConfig
+from translate.checkpoints.format import save_checkpoint
+from translate.config import CheckpointConfig, TrainConfig
 from translate.errors import UserError
 from translate.training.step import TrainingStep
 
@@ -74,6 +75,41 @@ def test_a_state_of_other_networks_is_refused() -> None:
         other.load_state_dict(state)
 
 
+def test_fine_tuning_begins_with_the_checkpoints_generators(tmp_path: Path) -> None:
+    trained = make()
+    run(trained, 0, 3)
+    config = CheckpointConfig(
+        name="old",
+        domains={"a": "a", "b": "b"},
+        generators={"a2b": trained.config.model.generator, "b2a": trained.config.model.generator},
+    )
+    save_checkpoint(tmp_path / "old", config, trained.ema.generators)
+    step = make(run={"seed": 1})
+    step.start_from(tmp_path / "old")
+    for direction, average in trained.ema.generators.items():
+        for networks in (step.model.generators, step.ema.generators):
+            for name, weight in networks[direction].named_parameters():
+                assert torch.equal(weight, average.get_parameter(name)), name
+    before = head(step).clone()
+    step(batch(0), 0)
+    assert not torch.equal(head(step), before)
+    assert not torch.equal(step.ema.generators["a2b"].get_parameter("head.weight"), before)  # the average follows too
+
+
+def test_a_start_of_another_architecture_or_direction_is_refused(tmp_path: Path) -> None:
+    generator = make("pix2pix").model.generators["a2b"]
+    config = CheckpointConfig(
+        name="old", domains={"a": "a", "b": "b"}, generators={"a2b": make("pix2pix").config.model.generator}
+    )
+    save_checkpoint(tmp_path / "old", config, {"a2b": generator})
+    with pytest.raises(UserError, match=r"no start for these settings: .* Take model.generator from"):
+        make().start_from(tmp_path / "old")
+    backwards = config.model_copy(update={"generators": {"b2a": config.generators["a2b"]}})
+    save_checkpoint(tmp_path / "back", backwards, {"b2a": generator})
+    with pytest.raises(UserError, match="no generator for a2b to start from"):
+        make("pix2pix").start_from(tmp_path / "back")
+
+
 def head(step: TrainingStep) -> Tensor:
     return step.model.generators["a2b"].get_parameter("head.weight").detach()
 
@@ -93,7 +129,7 @@ def test_clipping_bounds_the_gradient() -> None:
     step = make(optim={"clip_norm": 1e-3})
     step(batch(0), 0)
     for player in ("generators", "discriminators"):
-        gradients = [weight.grad for weight in step.optimizers[player].param_groups[0]["params"]]
+        gradients = step.descents[player].gradients()
         assert torch.stack([gradient.norm() for gradient in gradients]).norm().item() <= 1.001e-3
 
 

@@ -186,6 +186,24 @@ def test_a_torn_state_costs_only_the_steps_since_the_one_before(unpaired: Path, 
     assert losses(tmp_path / "run", "cyclegan") == whole
 
 
+def test_a_run_fine_tunes_a_checkpoint_and_resumes_its_own_weights(unpaired: Path, tmp_path: Path) -> None:
+    first = TrainConfig.build(tiny_settings("cyclegan", unpaired, tmp_path / "first"))
+    train(first)
+    settings = {"run__start_from": str(tmp_path / "first"), "run__steps": 3}
+    second = TrainConfig.build(tiny_settings("cyclegan", unpaired, tmp_path / "second", **settings))
+    train(second)
+    fresh = TrainConfig.build(tiny_settings("cyclegan", unpaired, tmp_path / "fresh", run__steps=3))
+    train(fresh)
+    tuned, new = losses(tmp_path / "second", "cyclegan"), losses(tmp_path / "fresh", "cyclegan")
+    assert tuned[1]["cycle_A"] != new[1]["cycle_A"]
+    card = (tmp_path / "second" / "checkpoints" / "step-00000003" / "README.md").read_text()
+    assert f"Started from: {tmp_path / 'first'}" in card
+    second.run.steps = 6
+    second.run.start_from = "no-such-checkpoint"  # not looked for again: the run has weights of its own
+    train(second, resume=True)
+    assert max(losses(tmp_path / "second", "cyclegan")) == 6
+
+
 def test_a_state_of_another_model_is_refused(unpaired: Path, tmp_path: Path) -> None:
     tree = tiny_settings("cyclegan", unpaired, tmp_path / "run", run__steps=1)
     train(TrainConfig.build(tree))

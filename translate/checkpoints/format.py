@@ -198,6 +198,33 @@ def load_generator(folder: Path, direction: str) -> nn.Module:
     return generator.eval().requires_grad_(False)
 
 
+def copy_weights(folder: Path, generators: Mapping[Direction, nn.Module]) -> list[Direction]:
+    """Give generators in training the weights of a checkpoint, in place: where fine-tuning begins.
+
+    Args:
+        folder: a checkpoint folder.
+        generators: the generator of each direction; one whose direction the checkpoint lacks is left as it is.
+    Returns:
+        the directions that were given weights.
+    Raises:
+        UserError: the checkpoint has none of the directions, or its generators are of another architecture.
+    """
+    config = read_config(folder)
+    shared = [direction for direction in generators if direction in config.generators]
+    if not shared:
+        raise UserError(f"{folder} has no generator for {' or '.join(generators)} to start from.")
+    for direction in shared:
+        state = _read_weights(weights_file(folder, direction))
+        problem = _misfit(state, generators[direction])
+        if problem:
+            raise UserError(
+                f"{folder} is no start for these settings: of its {direction} generator {problem}. "
+                f"Take model.generator from {folder / CONFIG_FILE}."
+            )
+        generators[direction].load_state_dict(state, strict=True)
+    return shared
+
+
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, floating ones as float32.
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from translate.config import Direction
 
 
 class EMA:
-    """Averaged copies of generators, in evaluation mode and without gradients."""
+    """Averaged copies of generators, in evaluation mode and without gradients; `Descent.follow` moves them."""
 
     def __init__(self, generators: Mapping[Direction, nn.Module], decay: float) -> None:
         """`decay` a step, e.g. 0.999; with 0 the copies are the newest weights."""
@@ -24,15 +23,19 @@ class EMA:
             name: copy.deepcopy(network).eval().requires_grad_(False) for name, network in generators.items()
         }
 
-    @torch.no_grad()
-    def update(self, generators: Mapping[Direction, nn.Module], step: int) -> None:
-        """Move the averages towards the weights after step number `step`, counted from 1.
+    def parameters(self) -> list[Tensor]:
+        """Of all copies, in the order of the generators' own."""
+        return [parameter for network in self.generators.values() for parameter in network.parameters()]
+
+    def weight(self, step: int) -> float:
+        """What share of the way the averages move to the weights after step number `step`, counted from 1.
 
         The decay rises to its value as (1 + step) / (10 + step), so that a young average is not the random start.
         """
-        decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
+        return 1 - min(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
+
+    def copy_buffers(self, generators: Mapping[Direction, nn.Module]) -> None:
+        """Take over what is counted rather than learned: the running averages of batch norm."""
         for name, average in self.generators.items():
-            network = generators[name]
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-            for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
+            for mine, theirs in zip(average.buffers(), generators[name].buffers(), strict=True):
                 mine.copy_(theirs)

@@ -41,6 +41,7 @@ def describe_checkpoint(
             dataset=config.dataset or config.data.root.name,
             license=config.license,
             model=config.model.name,
+            start=config.run.start_from or "",
             steps=step,
             epochs=round(epochs, 3),
             batch_size=global_batch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from accelerate import PartialState
 from accelerate.utils import gather
 from torch import Tensor, nn
 
+from translate.checkpoints.format import copy_weights
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.models import build_model
 from translate.networks.blocks import synchronise
+from translate.training.descent import Descent
 from translate.training.ema import EMA
 from translate.training.pool import ImagePool
 
@@ -46,22 +49,36 @@ class TrainingStep:
         if self.processes.num_processes > 1 and device.type == "cuda":
             synchronise(self.model)
         self.model.to(device).to(memory_format=layout)
-        self.ema = EMA(self.model.generators, config.optim.ema)
         self.networks: dict[str, Mapping[Any, nn.Module]] = {
             "generators": self.model.generators,
             "discriminators": self.model.discriminators,
         }
-        self.optimizers = {player: self._optimizer(player) for player in self.model.players}
-        self.pools = {name: ImagePool(getattr(config.model, "pool_size", 0)) for name in self.model.pooled}
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+        self.descents = {player: self._descent(player) for player in self.model.players}
+        self._average_generators()
+        self.pools = {name: ImagePool(getattr(config.model, "pool_size", 0)) for name in self.model.pooled}
         self.norms: dict[str, Tensor] = {}  # of the gradients, where tracking.gradients asks for them
 
-    def _optimizer(self, player: str) -> torch.optim.Adam:
+    def _descent(self, player: str) -> Descent:
         optim = self.config.optim
-        lr = (optim.lr_discriminator if player == "discriminators" else None) or optim.lr
-        parameters = [parameter for network in self.networks[player].values() for parameter in network.parameters()]
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(parameters, lr=lr, betas=(optim.beta1, optim.beta2), fused=fused)
+        needs_all = self.processes.num_processes > 1 or optim.clip_norm or self.config.tracking.gradients
+        return Descent(
+            self.networks[player],
+            (optim.lr_discriminator if player == "discriminators" else None) or optim.lr,
+            optim,
+            fused=self.device.type in ("cpu", "cuda"),
+            at_once=self.device.type == "cpu" and not needs_all and not self.scaler.is_enabled(),
+        )
+
+    def _average_generators(self) -> None:
+        """Let the moving average, as it is now, follow the generators."""
+        self.ema = EMA(self.model.generators, self.config.optim.ema)
+        self.descents["generators"].follow(self.ema.parameters())
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Begin with a checkpoint folder's generators and new discriminators. Raises UserError if they misfit."""
+        copy_weights(checkpoint, self.model.generators)
+        self._average_generators()
 
     def compile(self) -> None:
         """Compile the networks; shapes are fixed, so each network is compiled for the two batch sizes it sees."""
@@ -87,18 +104,20 @@ class TrainingStep:
             images = self.model(batch)
         for player in self.model.players:
             if player == "generators":
-                losses |= self._update_generators(images, lr_factor)
-                self.ema.update(self.model.generators, step + 1)
+                losses |= self._update_generators(images, lr_factor, self.ema.weight(step + 1))
+                self.ema.copy_buffers(self.model.generators)
             else:
                 losses |= self._update_discriminators(self._through_pools(images, step), lr_factor)
         return losses
 
-    def _update_generators(self, images: dict[str, Tensor], lr_factor: float) -> dict[str, Tensor]:
+    def _update_generators(
+        self, images: dict[str, Tensor], lr_factor: float, average_weight: float
+    ) -> dict[str, Tensor]:
         for discriminator in self.model.discriminators.values():
             discriminator.requires_grad_(False)  # no gradient into a frozen network
         with self._autocast():
             total, losses = self.model.generator_losses(images)
-        self._descend("generators", total, lr_factor)
+        self._descend("generators", total, lr_factor, average_weight)
         return {name: loss.detach() for name, loss in losses.items()} | {"G_total": total.detach()}
 
     def _update_discriminators(self, images: dict[str, Tensor], lr_factor: float) -> dict[str, Tensor]:
@@ -109,23 +128,21 @@ class TrainingStep:
         self._descend("discriminators", total, lr_factor)
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _descend(self, player: str, total: Tensor, lr_factor: float) -> None:
-        optimizer = self.optimizers[player]
-        for group in optimizer.param_groups:
-            group["lr"] = optimizer.defaults["lr"] * lr_factor
-        optimizer.zero_grad(set_to_none=True)
+    def _descend(self, player: str, total: Tensor, lr_factor: float, average_weight: float = 0.0) -> None:
+        descent = self.descents[player]
+        descent.prepare(lr_factor, average_weight)
         self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        self._average_gradients(optimizer)
+        self._average_gradients(descent.gradients())
         if self.config.optim.clip_norm or self.config.tracking.gradients:
-            self.scaler.unscale_(optimizer)
+            for optimizer in descent.optimizers:
+                self.scaler.unscale_(optimizer)
         if self.config.tracking.gradients:
             for name, network in self.networks[player].items():
                 gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
                 self.norms[self._field_name(name)] = nn.utils.get_total_norm(gradients)
         if self.config.optim.clip_norm:
-            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.config.optim.clip_norm)
-        self.scaler.step(optimizer)
-        self.scaler.update()
+            nn.utils.clip_grad_norm_(descent.parameters, self.config.optim.clip_norm)
+        descent.finish(self.scaler)
 
     def gradient_norms(self) -> dict[str, float]:
         """{"gradients/G_A": 0.7, …}: the norms at the last step, before clipping; empty unless `tracking.gradients`.
@@ -142,10 +159,10 @@ class TrainingStep:
             return "G" if name == "a2b" else name
         return {"a2b": "G_A", "b2a": "G_B"}.get(name, name)
 
-    def _average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+    def _average_gradients(self, gradients: list[Tensor]) -> None:
+        """Over all processes, in place."""
         if self.processes.num_processes == 1:
             return
-        gradients = [parameter.grad for parameter in optimizer.param_groups[0]["params"] if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         torch.distributed.all_reduce(flat)
         flat /= self.processes.num_processes
@@ -176,9 +193,8 @@ class TrainingStep:
         tensors = {f"model.{name}": tensor for name, tensor in self._weights().items()}
         for direction, network in self.ema.generators.items():
             tensors |= {f"ema.{direction}.{name}": tensor for name, tensor in network.state_dict().items()}
-        for player, optimizer in self.optimizers.items():
-            for index, moments in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{player}.{index}.{name}": tensor for name, tensor in moments.items()}
+        for player, descent in self.descents.items():
+            tensors |= {f"optimizer.{player}.{name}": tensor for name, tensor in descent.state_dict().items()}
         for name, pool in self.pools.items():
             tensors |= {f"pool.{name}.{place}": image for place, image in pool.state_dict().items()}
         if self.scaler.is_enabled():
@@ -194,8 +210,8 @@ class TrainingStep:
         except RuntimeError as error:
             reason = str(error).splitlines()[1].strip()
             raise UserError(f"The saved state is of other networks than the settings describe: {reason}") from error
-        for player, optimizer in self.optimizers.items():
-            self._load_optimizer(optimizer, _below(tensors, f"optimizer.{player}."))
+        for player, descent in self.descents.items():
+            descent.load_state_dict(_below(tensors, f"optimizer.{player}."))
         for name, pool in self.pools.items():
             pool.load_state_dict(_below(tensors, f"pool.{name}."), self.device)
         if self.scaler.is_enabled():
@@ -207,17 +223,6 @@ class TrainingStep:
 
     def _untrained(self) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in self.model.state_dict().items() if name.startswith("perceptual.")}
-
-    def _load_optimizer(self, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-        parameters = optimizer.param_groups[0]["params"]
-        state: dict[int, dict[str, Any]] = {}
-        for key, tensor in tensors.items():
-            index, name = key.split(".")
-            parameter = parameters[int(index)]
-            if tensor.shape == parameter.shape:
-                tensor = torch.empty_like(parameter).copy_(tensor)  # in the parameter's memory layout, as Adam makes it
-            state.setdefault(int(index), {})[name] = tensor
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from accelerate.utils import reduce
 from torch import Tensor
 
 from translate.checkpoints.format import save_checkpoint
+from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, Pix2PixConfig, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, choose_precision, describe
@@ -97,6 +98,8 @@ class Run:
         self.tracker_id: str | None = None
         if state is not None:
             self._restore(state)
+        elif config.run.start_from is not None:
+            self.train_step.start_from(resolve(config.run.start_from))
         if self.choices.setdefault("compile", self._compile_pays()):
             self.train_step.compile()
 
