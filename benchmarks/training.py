@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from translate.devices import DTYPES, choose_device, choose_precision, describe
+from translate.memory import keep_freed_memory
 from translate.training.arithmetic import matrix_rate, step_flops
 from translate.training.step import TrainingStep
 
@@ -40,6 +41,8 @@ WARM_UP = 2
 def make_ours(setting: Setting, device: torch.device, precision: str, compiled: bool) -> Callable[[Any], Any]:
     """Our step: merged passes, channels_last."""
     layout = torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
+    if device.type == "cpu":
+        keep_freed_memory()  # as a run does
     step = TrainingStep(setting.config(merge=True), device, DTYPES[precision], layout)
     if compiled:
         step.compile()

@@ -33,10 +33,11 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "i
 
 @dataclass
 class Studio:
-    """A running studio: its address, and its folder of runs."""
+    """A running studio: its address, its folder of runs, and its process."""
 
     url: str
     runs: Path
+    process: int
 
 
 @dataclass
@@ -110,7 +111,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
             except OSError:
                 assert server.poll() is None, (folder / "log").read_text()
                 time.sleep(0.1)
-        yield Studio(url, runs)
+        yield Studio(url, runs, server.pid)
     finally:
         server.terminate()
         server.wait()

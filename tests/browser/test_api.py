@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Studio, Visit
+from tests.browser.conftest import PHONE, Studio, Visit
 
 httpx = pytest.importorskip("httpx")
 gradio_client = pytest.importorskip("gradio_client", reason="the studio needs gradio")
@@ -107,6 +109,15 @@ def test_the_examples_of_the_page_run(visit: Visit, studio: Studio, photo: Path,
             assert (image.format, image.size) == ("PNG", (200, 300))
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("visit", [PHONE], indirect=True)
+def test_the_documentation_fits_a_phone(visit: Visit) -> None:
+    visit.open("API")
+    visit.page.locator(".docs pre").first.wait_for()
+    assert visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]") == [390, 390]
+    visit.screenshot("phone-api")
+
+
 def test_twenty_at_once_are_all_served_their_own(client: Any, tmp_path: Path) -> None:
     jobs = []
     for number in range(20):
@@ -118,3 +129,23 @@ def test_twenty_at_once_are_all_served_their_own(client: Any, tmp_path: Path) ->
         assert made.name == f"photo{number}-zebra.png"
         with Image.open(made) as image:
             assert image.size == (40 + number, 32)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators are not held to it")
+def test_memory_is_bounded_however_many_come(client: Any, studio: Studio, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
+    sizes = [(1600, 1200), (300, 400), (640, 480), (1024, 768)] * 5
+    photos = [tmp_path / f"{number}.jpg" for number in range(len(sizes))]
+    for photo, size in zip(photos, sizes, strict=True):
+        Image.fromarray(noise).resize(size).save(photo)
+
+    def held_after_a_round() -> int:
+        jobs = [client.submit(gradio_client.handle_file(photo), "tiny", "", api_name="/translate") for photo in photos]
+        for job, size in zip(jobs, sizes, strict=True):
+            with Image.open(job.result(timeout=180)) as image:
+                assert image.size == size
+        return int(psutil.Process(studio.process).memory_info().rss)
+
+    first = held_after_a_round()
+    again = [held_after_a_round() for _ in range(2)]
+    assert max(again) < first + 150e6, (first, again)

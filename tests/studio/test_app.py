@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,15 @@ import pytest
 gr = pytest.importorskip("gradio", reason="the studio needs gradio")
 httpx = pytest.importorskip("httpx")
 
+from gradio.route_utils import delete_files_created_by_app  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from tests.conftest import picture  # noqa: E402
+from tests.studio.tiny import tiny_run  # noqa: E402
 from translate.checkpoints import zoo  # noqa: E402
 from translate.errors import UserError  # noqa: E402
-from translate.studio import app, cards  # noqa: E402
+from translate.studio import app, cards, library  # noqa: E402
+from translate.studio.events import delete_later  # noqa: E402
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def address(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     """Launch the studio without waiting for Ctrl+C; gives the address that it prints."""
     monkeypatch.setattr(gr.Blocks, "block_thread", lambda self: None)
-    monkeypatch.setattr(app, "_warm_up", lambda: None)
+    monkeypatch.setattr(app, "_warm_up", lambda opened: None)
 
     def launched(**options: Any) -> str:
         app.launch(**options)
@@ -162,3 +169,60 @@ def test_what_takes_minutes_does_not_keep_the_rest_waiting(nothing: Path) -> Non
     assert len(long) == 2  # Batch and Video, one of them at a time
     assert {fn.concurrency_limit for fn in long} == {1}
     assert {fn.concurrency_id for fn in page.fns.values()} > {"long", "translate"}
+
+
+def test_pytorch_waits_until_the_page_is_in_the_browser(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "PAGE_TAKES", 0)
+    monkeypatch.setattr(app, "WAIT_FOR_PAGE", 60)
+    page = app.build(nothing)
+    warming = threading.Thread(target=app._warm_up, args=(page.opened,), daemon=True)
+    warming.start()
+    warming.join(0.3)
+    assert warming.is_alive()
+    handlers(page)["set"].fn()  # which every load of the page calls
+    warming.join(60)
+    assert not warming.is_alive()
+
+
+def test_files_are_deleted_when_they_are_an_hour_old(nothing: Path, tmp_path: Path) -> None:
+    """Gradio looks every so often for what is too old: uploads, what components serve, and what tabs added to that."""
+    assert app.CACHE_SECONDS == 3600
+    page = app.build(nothing)
+    assert page.delete_cache == (3600, 3600)
+    young, old = tmp_path / "young.png", tmp_path / "old.png"
+    (served,) = [block for block in page.blocks.values() if getattr(block, "elem_id", None) == "result"]
+    for path in (young, old):
+        path.touch()
+        delete_later(served, path)
+    page.upload_file_set.add(str(old))
+    delete_files_created_by_app(page, age=3600)
+    assert young.exists()
+    delete_files_created_by_app(page, age=0)
+    assert not old.exists()
+
+
+def test_a_studio_with_a_password_serves_who_knows_it(nothing: Path, address: Any, tmp_path: Path) -> None:
+    """As the API tab says: `Client(…, auth=("name", "password"))`; nobody else gets a picture."""
+    gradio_client = pytest.importorskip("gradio_client")
+    tiny_run(nothing, "tiny")
+    picture(1, (48, 32)).save(tmp_path / "photo.png")
+    where = address(auth="ada:secret", runs=nothing)
+    options: dict[str, Any] = {"verbose": False, "analytics_enabled": False, "download_files": tmp_path / "got"}
+    with pytest.raises(Exception, match=r"(?i)auth|login|credentials"):
+        gradio_client.Client(where, **options)
+    client = gradio_client.Client(where, auth=("ada", "secret"), **options)
+    made = client.predict(gradio_client.handle_file(tmp_path / "photo.png"), "tiny", "", api_name="/translate")
+    with Image.open(made) as image:
+        assert image.size == (48, 32)
+
+
+def test_too_many_pixels_are_a_sentence_of_the_api(
+    nothing: Path, address: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradio_client = pytest.importorskip("gradio_client")
+    monkeypatch.setattr(library, "MAX_MEGAPIXELS", 0.001)
+    tiny_run(nothing, "tiny")
+    picture(1, (48, 32)).save(tmp_path / "photo.png")
+    client = gradio_client.Client(address(runs=nothing), verbose=False, analytics_enabled=False)
+    with pytest.raises(gradio_client.exceptions.AppError, match=r"photo\.png has .* megapixels"):
+        client.predict(gradio_client.handle_file(tmp_path / "photo.png"), "tiny", "", api_name="/translate")

@@ -6,21 +6,31 @@ a `TITLE` and a `build(page, runs)` that lays it out; `app.TABS` lists them in t
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
+
+from translate.studio import quick_import
 
 if TYPE_CHECKING:
     from translate.studio.app import build, launch
 
 __all__ = ["build", "launch"]
 
-# Read when Gradio is imported, so it is said here, ahead of every module of this package that imports it.
+# Both matter when Gradio is imported, so they stand here, ahead of every module of this package that imports it.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+quick_import.prepare()
 
 
 def __getattr__(name: str) -> Any:
     """Import Gradio when the studio is opened, not when the command line asks for its options."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("translate.studio.app"), name)
+    collecting = gc.isenabled()
+    gc.disable()  # a million objects are made that stay: looking through them again and again is a sixth of the time
+    try:
+        return getattr(importlib.import_module("translate.studio.app"), name)
+    finally:
+        if collecting:
+            gc.enable()

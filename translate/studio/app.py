@@ -11,11 +11,13 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import gradio as gr
 
 from translate.errors import UserError
+from translate.memory import share_heaps
 from translate.studio import (
     api,
     batch_tab,
@@ -28,16 +30,23 @@ from translate.studio import (
     translate_tab,
     video_tab,
 )
+from translate.studio.events import QUIET
 from translate.studio.visitors import is_private
 
 TABS = (translate_tab, draw_tab, live_tab, video_tab, batch_tab, train_tab, runs_tab, api)
 
 MAX_UPLOAD = "100mb"
-MAX_WAITING = 32
-"""Requests in the queue; who comes later is told that it is full."""
+MAX_WAITING = 64
+"""Requests in the queue; who comes later is told that it is full. A page sends up to two for a photo (Gradio tells of a
+photo that replaces another one twice), and thirty people who come at once shall all be served."""
 
 CACHE_SECONDS = 3600
 """Age at which uploads and results are deleted, and how often that is looked at."""
+
+WAIT_FOR_PAGE = 20.0
+"""Seconds after which PyTorch is imported even though nobody has opened the page."""
+PAGE_TAKES = 1.0
+"""Seconds in which a browser fetches the rest of the page, once it has begun to run it."""
 
 
 def build(runs: Path = Path("runs"), private: bool = False) -> gr.Blocks:
@@ -52,11 +61,13 @@ def build(runs: Path = Path("runs"), private: bool = False) -> gr.Blocks:
         title="translate", analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS), fill_width=True
     ) as page:
         page.private = private  # for the tabs that ask
+        page.opened = threading.Event()  # somebody has the page in their browser
         gr.HTML(cards.MASTHEAD, apply_default_css=False)
         with gr.Tabs(overflow_behavior="wrap"):  # all tabs in sight, on a phone too
             for tab in TABS:
                 with gr.Tab(tab.TITLE):
                     tab.build(page, runs)
+        page.load(page.opened.set, queue=False, **QUIET)
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
     return page
 
@@ -81,6 +92,7 @@ def launch(
     """
     _check_address(host, port)
     pair = _credentials(auth)
+    share_heaps()
     page = build(runs, private=is_private(host, pair, share))
     try:
         _, address, public = page.launch(
@@ -108,14 +120,16 @@ def launch(
     print(f"The studio is open at {address} (Ctrl+C closes it)", flush=True)
     if pair is None and (public or host not in ("127.0.0.1", "localhost", "::1")):
         print("Everybody who can reach it can use it; --auth NAME:PASSWORD asks visitors who they are.", flush=True)
-    threading.Thread(target=_warm_up, daemon=True).start()
+    threading.Thread(target=_warm_up, args=(page.opened,), daemon=True).start()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave in order, so that nobody's pictures stay behind
     page.block_thread()
 
 
-def _warm_up() -> None:
-    """Import PyTorch while the page is already on its way to the browser."""
+def _warm_up(opened: threading.Event) -> None:
+    """Import PyTorch when the page is in the browser, before the first photo is: at once, both would take longer."""
+    if opened.wait(WAIT_FOR_PAGE):
+        time.sleep(PAGE_TAKES)
     import translate.inference.translator  # noqa: F401
 
 

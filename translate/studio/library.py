@@ -10,10 +10,13 @@ import re
 import threading
 import time
 import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import Image
 
@@ -30,10 +33,10 @@ MAX_MEGAPIXELS = 50
 TRANSLATORS_KEPT = 3
 """Checkpoints whose weights stay in memory; the one not used for longest makes room."""
 
+Work: TypeAlias = "tuple[Callable[[], Image.Image], Future[Image.Image]]"
+
 log = logging.getLogger(__name__)
 _opening = threading.Lock()
-_turn = threading.Lock()
-"""Held by whoever uses a network: tabs take turns picture by picture, and memory holds one picture's features."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,11 @@ def translator(entry: Entry) -> Translator:
 
 def translate(image: Image.Image, entry: Entry, direction: str) -> Image.Image:
     """Translate an image when it is its turn: one network works at a time, for whichever tab."""
-    with _turn:
-        return translator(entry)(image, direction)
+    answer: Future[Image.Image] = Future()
+    with _opening:  # so that the first two who come make one thread
+        network = _network()
+    network.put((lambda: translator(entry)(image, direction), answer))
+    return answer.result()
 
 
 def translate_photo(
@@ -261,6 +267,28 @@ def _check_size(photo: Path, name: str) -> None:
         raise UserError(
             f"{name} has {pixels / 1e6:.0f} megapixels, and the studio takes up to {MAX_MEGAPIXELS}; make it smaller."
         )
+
+
+@lru_cache(maxsize=1)
+def _network() -> SimpleQueue[Work]:
+    """What the one thread that networks work in is asked for, in turn: memory holds one picture's features.
+
+    In any of Gradio's forty threads, each would keep a team of OpenMP's, a cache of oneDNN's and a heap of its own. The
+    thread is no executor's, which Python would wait for when the studio is closed.
+    """
+    waiting: SimpleQueue[Work] = SimpleQueue()
+
+    def serve() -> None:
+        while True:
+            work, answer = waiting.get()
+            try:
+                answer.set_result(work())
+            except BaseException as error:
+                answer.set_exception(error)
+            del work, answer  # or the last picture would stay until the next one comes
+
+    threading.Thread(target=serve, name="network", daemon=True).start()
+    return waiting
 
 
 @lru_cache(maxsize=TRANSLATORS_KEPT)

@@ -21,6 +21,12 @@ THEME = gr.themes.Base(
     border_color_primary_dark="*neutral_800",
     body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_400",
+    # Square and with a visible edge: as round as the rest they would look like one choice of several.
+    checkbox_border_radius="5px",
+    checkbox_border_color="*neutral_400",
+    checkbox_border_color_dark="*neutral_500",
+    input_placeholder_color="*neutral_500",
+    input_placeholder_color_dark="*neutral_400",
     button_primary_background_fill="*primary_600",
     button_primary_background_fill_hover="*primary_700",
     button_primary_background_fill_dark="*primary_600",
@@ -108,8 +114,8 @@ CSS = """
 #photo { border-width: 2px; }
 #photo .source-selection { gap: 18px; }
 #photo .source-selection .icon { width: 24px; height: 24px; }
-#bench, .bench { --stage: var(--neutral-100); }
-.dark :is(#bench, .bench) { --stage: var(--neutral-900); }
+#bench, .bench, #run-list { --stage: var(--neutral-100); }
+.dark :is(#bench, .bench, #run-list) { --stage: var(--neutral-900); }
 .empty, #result, #result .content, #result img { background: var(--stage) !important; }
 :is(#result, #back)::before, :is(#result, #back)::after { position: absolute; z-index: 30; bottom: 14px;
   padding: 3px 11px; border-radius: 99px;
@@ -139,13 +145,13 @@ CSS = """
 .examples { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; font-size: .88rem;
   color: var(--body-text-color-subdued); }
 .examples button { width: 60px; height: 60px; border-radius: 12px; cursor: pointer;
-  background-size: cover; background-position: center; }
+  background-size: cover; background-position: center; box-shadow: 0 0 0 1px var(--border-color-primary); }
 .examples button:hover, .examples button:focus-visible { outline: 3px solid var(--primary-500); }
 
 /* Strength, size, round trip: extras that stay folded away */
 #result img.fixed { opacity: var(--strength, 1); }
 #more { padding: 0; border: 0; background: none; box-shadow: none; }
-#more > button { width: auto; padding: 6px 0; color: var(--body-text-color-subdued); font-weight: 550; }
+#more > button { gap: 8px; width: auto; padding: 6px 0; color: var(--body-text-color-subdued); font-weight: 550; }
 #more > button:hover { color: var(--body-text-color); }
 #back { border-radius: 18px; overflow: hidden; }
 #back, #back .content, #back img { background: var(--stage) !important; }
@@ -241,6 +247,8 @@ footer .divider { display: none !important; }
   .thumb { height: 80px; }
   .empty { min-height: 220px; }
   #photo { height: 260px !important; }
+  #more .form > * { flex: 1 1 100%; }
+  .outcome button { padding-inline: 10px; }
 }
 
 /* ---- Train and Runs ---- */

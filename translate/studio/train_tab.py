@@ -1,59 +1,28 @@
-"""The Train tab: bring pictures, read what is in them, make a few choices, and watch a network learn."""
+"""The Train tab: bring pictures, read what is in them, make a few choices; `train_watch` shows how a network learns."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
-from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from translate.errors import UserError
-from translate.studio import library, pictures, recipes, report_cards, run_cards, visitors
-from translate.studio.curves import HOVER
-from translate.studio.events import QUIET, new_folder, uploaded, warn
+from translate.studio import library, pictures, recipes, report_cards, run_cards, train_watch, visitors
+from translate.studio.events import QUIET, new_folder, uploaded
 from translate.studio.pictures import Found, discard
 from translate.training import jobs
-from translate.training.runs import Run, list_runs, running_one
+from translate.training.runs import list_runs
 
 if TYPE_CHECKING:
     from translate.config import TrainConfig
 
 TITLE = "Train"
 
-SECONDS_BETWEEN_LOOKS = 2.0
-
-# The page comes back to the tab it was on, and `?checkpoint=NAME` opens Translate with that one chosen. Cards come from
-# the server a moment after the page, so it is looked for a few times.
-COME_BACK = """() => {
-  const tab = title => [...document.querySelectorAll('[role=tab]')].find(each => each.innerText.trim() === title);
-  document.addEventListener('click', event => {
-    const chosen = event.target.closest('[role=tab]');
-    if (chosen) sessionStorage.setItem('tab', chosen.innerText.trim());
-  });
-  const wanted = new URLSearchParams(location.search).get('checkpoint');
-  if (wanted === null) {
-    const last = sessionStorage.getItem('tab');
-    if (last && tab(last)) tab(last).click();
-    return;
-  }
-  history.replaceState(null, '', location.pathname);
-  const look = tries => {
-    const card = [...document.querySelectorAll('.card input')].find(input => input.value === wanted);
-    if (card) card.click();
-    else if (tries) setTimeout(look, 100, tries - 1);
-  };
-  if (tab('Translate')) tab('Translate').click();
-  look(100);
-}"""
-
 LOOKING = gr.Progress()
 """Gradio replaces it, being a default argument, by one that reports to the page."""
-
-_starting = Lock()  # two visitors who press Start at once must not both find that nothing is running
 
 
 def build(page: gr.Blocks, runs: Path) -> None:
@@ -61,8 +30,6 @@ def build(page: gr.Blocks, runs: Path) -> None:
     private: bool = page.private
     visitor = gr.State("") if private else gr.BrowserState("", storage_key="translate-visitor", secret="translate")
     found = gr.State(None, delete_callback=discard)
-    watched = gr.State("")
-    sent = gr.State({})  # what the page shows already, so that only what is new is sent
     with gr.Column(elem_id="train-setup") as setup:
         gr.HTML(report_cards.INTRO, apply_default_css=False)
         with gr.Row(elem_id="bring"):
@@ -134,57 +101,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
                 )
             estimate = gr.HTML(apply_default_css=False, elem_id="estimate")
             start_button = gr.Button("Start training", variant="primary", size="lg", elem_id="start")
-    with gr.Column(visible=False, elem_id="train-watch") as watch:
-        progress = gr.HTML(apply_default_css=False)
-        with gr.Row(elem_id="steering"):
-            pause_button = gr.Button("Pause", size="md", elem_id="pause")
-            resume_button = gr.Button("Resume", size="md", variant="primary", elem_id="resume")
-            stop_button = gr.Button("Stop and keep", size="md", elem_id="stop")
-            again_button = gr.Button("Train something else", size="md", elem_id="again")
-        with gr.Row(elem_id="live"):
-            samples = gr.HTML(apply_default_css=False, min_width=300)
-            charts = gr.HTML(apply_default_css=False, js_on_load=HOVER, min_width=300)
-    timer = gr.Timer(SECONDS_BETWEEN_LOOKS, active=False)
-
-    parts = {"progress": progress, "charts": charts, "samples": samples}
-    view = [setup, watch, *parts.values(), pause_button, resume_button, stop_button, again_button, timer, watched, sent]
-
-    def show(run: Run, before: dict[str, int]) -> dict[Any, Any]:
-        """The view of a run, of which only what changed is sent."""
-        words = {
-            "progress": run_cards.progress(run),
-            "charts": run_cards.live_curves(run),
-            "samples": run_cards.sheet(run),
-        }
-        now = {name: hash((run.name, text)) for name, text in words.items()}
-        return {
-            setup: gr.update(visible=False),
-            watch: gr.update(visible=True),
-            **{part: words[name] if before.get(name) != now[name] else gr.skip() for name, part in parts.items()},
-            pause_button: gr.update(visible=run.state == "running"),
-            stop_button: gr.update(visible=run.state == "running"),
-            resume_button: gr.update(visible=run.state in ("paused", "stopped", "failed")),
-            again_button: gr.update(visible=not run.alive),
-            timer: gr.update(active=run.alive),
-            watched: run.name,
-            sent: now,
-        }
-
-    def visible(name: str, token: str) -> Run:
-        return visitors.visible_run(runs, name, token, private)
-
-    def come_back(token: str) -> dict[Any, Any]:
-        """On every load of the page: the training that goes on, or else the newest one if it is still news."""
-        token = token or visitors.new_visitor()
-        seen = visitors.visible_runs(runs, token, private)
-        run = next((run for run in seen if run.alive), seen[0] if seen and is_news(seen[0]) else None)
-        return {visitor: token, watched: ""} if run is None else {visitor: token, **show(run, {})}
-
-    def tick(name: str, token: str, before: dict[str, int]) -> dict[Any, Any]:
-        try:
-            return show(visible(name, token), before)
-        except UserError:  # deleted by somebody meanwhile
-            return {setup: gr.update(visible=True), watch: gr.update(visible=False), timer: gr.update(active=False)}
+    watch = train_watch.build(page, runs, setup, visitor)
 
     def look(path: str, earlier: Found | None, bar: gr.Progress = LOOKING) -> dict[Any, Any]:
         """Look at a folder of this computer."""
@@ -286,13 +203,13 @@ def build(page: gr.Blocks, runs: Path) -> None:
         try:
             config = planned(have, *chosen)
             assert have is not None  # planned has made sure
-            with _starting:
-                refuse_a_second()
+            with train_watch.starting:
+                train_watch.refuse_a_second(runs, private)
                 jobs.start(config, have.root if have.is_upload else None)
                 if not private:
                     visitors.claim(config.run.dir, token)
             return {
-                **show(visible(config.run.dir.name, token), {}),
+                **watch.show(config.run.dir.name, token),
                 found: None,
                 report: gr.update(visible=False),
                 choices: gr.update(visible=False),
@@ -301,49 +218,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
         except Exception as error:
             return {estimate: run_cards.problem(library.sentence(error))}
 
-    def refuse_a_second() -> None:
-        busy = running_one(runs)
-        if busy is not None:
-            name = f" ({busy.name})" if private else ""
-            raise UserError(
-                f"Another training is running{name}; two at once would both crawl. Try again when it is done."
-            )
-
-    def steer(name: str, token: str, before: dict[str, int], wish: jobs.Wish) -> dict[Any, Any]:
-        try:
-            jobs.stop(visible(name, token).folder, wish)
-        except Exception as error:
-            warn(error)
-        return tick(name, token, before)
-
-    def pause(name: str, token: str, before: dict[str, int]) -> dict[Any, Any]:
-        return steer(name, token, before, "pause")
-
-    def stop(name: str, token: str, before: dict[str, int]) -> dict[Any, Any]:
-        return steer(name, token, before, "stop")
-
-    def go_on(name: str, token: str, before: dict[str, int]) -> dict[Any, Any]:
-        try:
-            with _starting:
-                refuse_a_second()
-                jobs.resume(visible(name, token).folder)
-        except Exception as error:
-            warn(error)
-        return tick(name, token, before)
-
-    def again() -> dict[Any, Any]:
-        return {
-            setup: gr.update(visible=True),
-            watch: gr.update(visible=False),
-            timer: gr.update(active=False),
-            watched: "",
-            sent: {},
-        }
-
     wishes = [title, domain_A, domain_B, quality, size, model, direction, tracked, further]
     offered = [report, choices, found, title, domain_A, domain_B, size, model, direction]
-    page.load(come_back, visitor, [visitor, *view], queue=False, **QUIET)
-    page.load(None, js=COME_BACK)
     looking: dict[str, Any] = {"api_visibility": "private", "show_progress": "full", "show_progress_on": [report]}
     reckoning: dict[str, Any] = {"fn": reckon, "inputs": [found, *wishes], "outputs": estimate, **QUIET}
     gr.on([folder.submit, look_button.click], look, [folder, found], offered, **looking).then(**reckoning)
@@ -352,7 +228,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
     )
     model.input(lambda kind: gr.update(visible=kind == "pix2pix"), model, direction, queue=False, **QUIET)
     gr.on([quality.input, size.input, model.input, further.blur], trigger_mode="always_last", **reckoning)
-    begun = [*view, found, report, choices, archive, estimate]
+    begun = [*watch.view, found, report, choices, archive, estimate]
     gr.on(
         [domain_A.blur, domain_B.blur],
         lambda A, B, way: gr.update(choices=directions(A, B), value=way),
@@ -362,20 +238,6 @@ def build(page: gr.Blocks, runs: Path) -> None:
         **QUIET,
     )
     start_button.click(begin, [found, visitor, *wishes], begun, **QUIET)
-    steering = [watched, visitor, sent]
-    # In the queue: Gradio shows warnings of queued events only.
-    pause_button.click(pause, steering, view, **QUIET)
-    stop_button.click(stop, steering, view, **QUIET)
-    resume_button.click(go_on, steering, view, **QUIET)
-    again_button.click(again, None, view, queue=False, **QUIET)
-    timer.tick(tick, steering, view, queue=False, **QUIET)
-
-
-def is_news(run: Run) -> bool:
-    """Whether somebody who comes back wants to see this run first: it is paused, or it ended within a day."""
-    if jobs.read_note(run.folder) is None:  # it was trained before runs wrote a note
-        return False
-    return run.state == "paused" or datetime.now() - run.changed < timedelta(days=1)
 
 
 def directions(A: str, B: str) -> list[tuple[str, str]]:

@@ -33,7 +33,8 @@ class Descent:
         self.fused, self.at_once = fused, at_once
         if at_once:
             for parameter, optimizer in zip(self.parameters, self.optimizers, strict=True):
-                parameter.register_post_accumulate_grad_hook(self._updater(optimizer))
+                update = self._updater(optimizer)
+                parameter.register_post_accumulate_grad_hook(update)  # type: ignore[no-untyped-call]
 
     def follow(self, averages: Sequence[Tensor]) -> None:
         """Move these tensors, one a parameter, `average_weight` of the way to the new weights in every update."""
@@ -93,10 +94,9 @@ class Descent:
         for key, tensor in tensors.items():
             index, name = key.split(".")
             state.setdefault(int(index), {})[name] = tensor
-        for index, (optimizer, parameter) in enumerate(self._each()):
-            optimizer.state[parameter] = {
-                name: self._placed(moment, parameter) for name, moment in state.get(index, {}).items()
-            }
+        for number, (optimizer, parameter) in enumerate(self._each()):
+            moments = state.get(number, {})
+            optimizer.state[parameter] = {name: self._placed(moment, parameter) for name, moment in moments.items()}
 
     def _placed(self, moment: Tensor, parameter: Tensor) -> Tensor:
         """A copy as Adam makes it: in the parameter's memory layout; the count of steps on the device if fused."""

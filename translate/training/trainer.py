@@ -21,6 +21,7 @@ from translate.config import CheckpointConfig, Pix2PixConfig, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, choose_precision, describe
 from translate.errors import UserError
+from translate.memory import keep_freed_memory
 from translate.tracking.history import History, read_history
 from translate.tracking.weights_and_biases import Tracker
 from translate.training.arithmetic import matrix_rate, step_flops
@@ -78,6 +79,8 @@ class Run:
         self.global_batch = config.optim.batch_size * self.processes.num_processes
         self.device = self.processes.device if distributed else choose_device(config.run.device)
         self.choices = self._choose(state)
+        if self.device.type == "cpu":
+            keep_freed_memory()
 
         # The data.
         self.dataset = self._dataset(training=True)
