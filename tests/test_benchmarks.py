@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from tests.conftest import REPOSITORY
@@ -31,6 +33,14 @@ def inference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """benchmarks/inference.py."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
     return importlib.import_module("inference")
+
+
+@pytest.fixture
+def studio(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/studio.py."""
+    pytest.importorskip("gradio", reason="the studio needs gradio")
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    return importlib.import_module("studio")
 
 
 @pytest.fixture
@@ -153,3 +163,72 @@ def test_the_inference_benchmark_runs(
     printed = capfd.readouterr().out
     assert "of the reference's time" in printed
     assert code in (0, 1)
+
+
+def test_the_tiling_benchmark_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    tiling = importlib.import_module("tiling")
+    monkeypatch.setattr(tiling, "run", lambda one: _at_once(tiling, one))
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (322, 450, 3), dtype=np.uint8)).save(photo)
+    monkeypatch.setattr(tiling, "SMALL_MEMORY", 0)
+    monkeypatch.setattr(tiling, "TIMES", float("inf"))
+    monkeypatch.setattr(tiling, "YARDSTICK", 64)
+    monkeypatch.setattr(tiling, "GIGABYTES", float("inf"))
+    small = ["--width", "3", "--size", "192", "128", "--check", "96", "64", "--tiles", "64", "48", "--threads", "1"]
+    assert tiling.main([*small, "--photographs", str(photo)]) == 0
+    printed = capsys.readouterr().out
+    for row in ("96×64, whole, float64", "96×64, tiles", "192×128, tiles of 48", "photo, fast"):
+        assert row in printed
+    monkeypatch.setattr(tiling, "GIGABYTES", 0.0)
+    assert tiling.main([*small, "--only", "large"]) == 1
+    assert "Missed: memory exceeds 0 GB." in capsys.readouterr().out
+
+
+def _at_once(tiling: ModuleType, one: Any) -> Any:
+    """A pass in this process: a new one takes seconds."""
+    results: list[Any] = []
+    tiling.work(one, SimpleNamespace(send=results.append))
+    return results[0]
+
+
+def test_the_studios_table_tells_what_is_missed(studio: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(*rows: Any) -> tuple[bool, str]:
+        report = studio.Report("The studio")
+        for name, *words in rows:
+            getattr(report, name)(*words)
+        studio.Console(width=160).print(report.table)
+        return report.held, capsys.readouterr().out
+
+    def crowd(peak: float, *failed: str) -> Any:
+        return studio.Crowd([1.0, 2.5], list(failed), 100_000_000, int(peak), 100_000_000)
+
+    first = crowd(500e6)
+    assert told(("times", "an upload", [0.2, 0.5, 0.9], 0.6), ("crowd", "users", first, []))[0]
+    held, printed = told(("times", "an upload", [0.2, 0.7, 0.9], 0.6))
+    assert not held
+    assert "0.70 s (0.20–0.90, 3 times)" in printed
+    assert told(("crowd", "users", crowd(560e6), [first]))[0]
+    assert not told(("crowd", "users", crowd(640e6), [first, crowd(600e6)]))[0]  # by and by is growth too
+    held, printed = told(("crowd", "users", crowd(500e6, "the queue is full"), [first]))
+    assert not held
+    assert "2 of 3 served, the slowest in 2.5 s" in printed
+    assert "the queue is full" in printed
+    held, printed = told(("missing", "Playwright is missing"))
+    assert held
+    assert "not measured: Playwright is missing" in printed
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_studio_benchmark_runs(studio: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    small = ["--starts", "1", "--uploads", "1", "--users", "3", "--rounds", "1", "--size", "64"]
+    code = studio.main([*small, "--checkpoints", "facades", "--crowd-checkpoint", "facades"])
+    printed = capfd.readouterr().out
+    assert code in (0, 1)  # speed is of this moment
+    assert "first page served" in printed
+    assert printed.count("3 of 3 served") == 2
+    if studio.shutil.which("chromium") and importlib.util.find_spec("playwright"):
+        assert "result in the page, facades" in printed

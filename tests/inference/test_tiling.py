@@ -19,7 +19,11 @@ from tests.conftest import picture
 from translate.config import GeneratorConfig
 from translate.data.images import to_pixels, to_tensor
 from translate.errors import UserError
-from translate.inference.activations import Activation, Space, moments_of
+from translate.inference.activations import Activation, Space
+from translate.inference.estimates import regions_over, weights_of
+from translate.inference.layers import layers_of
+from translate.inference.moments import moments_of
+from translate.inference.tiles import Run
 from translate.inference.tiling import translate_tiled
 from translate.networks import build_generator, use_image_statistics
 
@@ -279,6 +283,50 @@ def test_fast_statistics_need_no_scratch_and_come_near(tmp_path: Path) -> None:
     expected = whole(network, image, 8).astype(int)
     alone = np.concatenate([whole(network, image[:, left : left + 64], 8) for left in range(0, 448, 64)], axis=1)
     assert np.abs(made - expected).mean() < 0.2 * np.abs(alone - expected).mean()
+
+
+def run_over(image: Image) -> Run:
+    layers = layers_of(generator(), torch.device("cpu"), torch.float32)
+
+    def read(region: tuple[tuple[int, int], tuple[int, int]]) -> torch.Tensor:
+        return to_tensor(image[slice(*region[0]), slice(*region[1])])[None]
+
+    return Run(layers, image.shape[0], image.shape[1], read, torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+def test_patches_lie_all_over_the_image_and_inside_it(count: int) -> None:
+    run = run_over(noise(320, 448))
+    regions = regions_over(run, 64, count)
+    assert len(regions) == count
+    for (top, bottom), (left, right) in regions:
+        assert 0 <= top < bottom <= 320
+        assert 0 <= left < right <= 448
+        assert (bottom - top, right - left) == (64, 64)
+    if count == 40:
+        covered = np.zeros((320, 448), bool)
+        for rows, columns in regions:
+            covered[slice(*rows), slice(*columns)] = True
+        assert all(
+            part.mean() > 0.25 for half in np.array_split(covered, 4) for part in np.array_split(half, 4, axis=1)
+        )
+
+
+def test_weighed_patches_have_the_mean_colour_of_the_image() -> None:
+    image = noise(320, 448)
+    image[40:120, 300:400] = (60000, 20000, 5000)
+    run = run_over(image)
+    regions = regions_over(run, 64, 24)
+    weights = np.array(weights_of(run, regions, 8))
+    means = np.array(
+        [image[top + 8 : bottom - 8, left + 8 : right - 8].mean((0, 1)) for (top, bottom), (left, right) in regions]
+    )
+    wanted = image.mean((0, 1))
+    before = np.abs(means.mean(0) - wanted)
+    after = np.abs((weights[:, None] * means).sum(0) / weights.sum() - wanted)
+    assert (after < 0.2 * before + 5).all()
+    assert weights.min() > 0
+    assert weights_of(run_over(np.full((64, 64, 3), 9, np.uint16)), regions[:1], 8) == pytest.approx([1.0], abs=0.01)
 
 
 @pytest.mark.parametrize(

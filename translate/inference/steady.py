@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from translate.data.formats import Pixels
-from translate.inference.activations import moments_of
+from translate.inference.moments import moments_of
 from translate.networks.blocks import InstanceNorm2d
 
 SHARE = 0.1
