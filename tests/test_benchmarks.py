@@ -173,7 +173,7 @@ def test_the_tiling_benchmark_runs(
     monkeypatch.setattr(tiling, "run", lambda one: _at_once(tiling, one))
     photo = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (322, 450, 3), dtype=np.uint8)).save(photo)
-    monkeypatch.setattr(tiling, "SMALL_MEMORY", 0)
+    monkeypatch.setattr(tiling, "FAST_MEMORY", 0)
     monkeypatch.setattr(tiling, "TIMES", float("inf"))
     monkeypatch.setattr(tiling, "YARDSTICK", 64)
     monkeypatch.setattr(tiling, "GIGABYTES", float("inf"))
