@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from tests.conftest import REPOSITORY
+from translate.checkpoints import zoo
+from translate.checkpoints.folder import read_config
 from translate.losses import l1
 
 
@@ -186,6 +189,37 @@ def test_the_tiling_benchmark_runs(
     monkeypatch.setattr(tiling, "GIGABYTES", 0.0)
     assert tiling.main([*small, "--only", "large"]) == 1
     assert "Missed: memory exceeds 0 GB." in capsys.readouterr().out
+
+
+def test_quality_is_measured_and_recorded_with_one_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    quality = importlib.import_module("quality")
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for folder, width in ((f"horse2zebra/{split}A", 64), (f"horse2zebra/{split}B", 64), (f"facades/{split}", 128)):
+            (tmp_path / folder).mkdir(parents=True)
+            for number in range(3):
+                pixels = rng.integers(0, 256, (64, width, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
+    shutil.copytree(zoo.BUILT_IN, tmp_path / "weights")
+    monkeypatch.setattr(zoo, "BUILT_IN", tmp_path / "weights")
+    monkeypatch.setattr(quality, "STEPS", 2)
+    judged, page = tmp_path / "judges", tmp_path / "quality.md"
+    words = [str(tmp_path), "--classifiers", str(judged), "--record", "--page", str(page), "--only"]
+    assert quality.main([*words, "facades"]) == 0
+    assert "| L1 |" in page.read_text("utf-8")
+    assert "| KID |" in page.read_text("utf-8")
+    assert "Taken for" not in page.read_text("utf-8")  # horse2zebra's judge knows nothing of façades
+    metrics = read_config(tmp_path / "weights" / "facades").metrics["a2b"]
+    assert metrics["images"] == 3
+    assert "horse2zebra" in str(metrics["extractor"])
+    assert f"| l1 | {metrics['l1']:.4g} |" in (tmp_path / "weights" / "facades" / "README.md").read_text("utf-8")
+
+    monkeypatch.setattr(quality, "train_classifier", lambda *_, **__: pytest.fail("the classifier is there already"))
+    assert quality.main([*words, "horse2zebra"]) == 0
+    assert "zebra → horse" in page.read_text("utf-8")
+    assert "Taken for the target" in page.read_text("utf-8")
+    assert quality.main([str(tmp_path / "nothing"), "--only", "horse2zebra"]) == 1
 
 
 def _at_once(tiling: ModuleType, one: Any) -> Any:
