@@ -219,7 +219,7 @@ def test_quality_is_measured_and_recorded_with_one_command(monkeypatch: pytest.M
     assert quality.main([*words, "horse2zebra"]) == 0
     assert "zebra → horse" in page.read_text("utf-8")
     assert "Taken for the target" in page.read_text("utf-8")
-    assert quality.main([str(tmp_path / "nothing"), "--only", "horse2zebra"]) == 1
+    assert quality.main([str(tmp_path / "nothing"), "--classifiers", str(judged), "--only", "horse2zebra"]) == 1
 
 
 def _at_once(tiling: ModuleType, one: Any) -> Any:
