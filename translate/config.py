@@ -158,15 +158,6 @@ class CycleGANConfig(AdversarialConfig):
     lambda_B: float = Field(10.0, ge=0, description="weight of the cycle B → A → B")
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, relative to the cycle's")
     pool_size: int = Field(50, ge=0, description="past translations shown to the discriminators (Shrivastava 2017)")
-    head_start: int = Field(
-        0, ge=0, description="first steps in which the discriminators learn alone, from A and B untranslated (residual)"
-    )
-
-    @model_validator(mode="after")
-    def _sources_can_stand_for_translations(self) -> Self:
-        if self.head_start and self.generator.in_channels != self.generator.out_channels:
-            raise ValueError("head_start needs as many channels in A as in B: each domain stands for translations")
-        return self
 
 
 # ----------------------------------------------------------------------------------------------------------------- data

@@ -29,18 +29,6 @@ def test_the_count_is_that_of_a_real_step(model: str, settings: dict[str, Any]) 
     assert step_flops(config, SHAPE, SHAPE) == counter.get_total_flops() > 0
 
 
-def test_a_step_of_a_head_start_is_counted_as_what_it_is() -> None:
-    tree = tiny_settings("cyclegan", Path(), Path())
-    tree["model"]["head_start"] = 1
-    config = TrainConfig.build(tree)
-    step = TrainingStep(config, torch.device("cpu"), torch.float32, torch.contiguous_format)
-    for number in range(2):
-        with FlopCounterMode(display=False) as counter:
-            step({"A": torch.zeros(SHAPE), "B": torch.zeros(SHAPE)}, number)
-        assert step_flops(config, SHAPE, SHAPE, number) == counter.get_total_flops() > 0
-    assert step_flops(config, SHAPE, SHAPE, 0) < step_flops(config, SHAPE, SHAPE)
-
-
 def test_the_published_cyclegan_is_counted_in_a_moment_with_no_memory() -> None:
     """1.9 TFLOP: six passes of 99 GFLOP forward, twice that backward, and the discriminators."""
     config = TrainConfig.build({"model": {"name": "cyclegan"}})

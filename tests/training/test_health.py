@@ -55,12 +55,6 @@ def test_a_discriminator_that_has_won_is_named_once() -> None:
     assert len(sentences) == 1 and "the generator has nothing left" in sentences[0]
 
 
-def test_discriminators_may_win_a_head_start() -> None:
-    watch = health("cyclegan", head_start=100)
-    assert not told(watch, lambda _: {"D_A": 1e-4, "D_B": 1e-4})
-    assert not told(watch, hovering(0, **CYCLEGAN))
-
-
 def test_a_fault_that_comes_back_is_named_again() -> None:
     won = CYCLEGAN | {"D_B": 0.0005, "G_B": 1.0}
     assert len(told(health("cyclegan"), lambda row: won if row // 60 % 2 else CYCLEGAN, rows=240)) == 2

@@ -45,29 +45,6 @@ def test_every_network_learns(model: str) -> None:
     assert all(moved)
 
 
-def test_in_a_head_start_the_discriminators_learn_alone_to_tell_the_domains_apart() -> None:
-    step = make(model={"head_start": 30}, optim={"lr_discriminator": 2e-3})
-    before = {name: weight.clone() for name, weight in step.state_dict().items()}
-    losses = run(step, 0, 30)
-    assert set(losses[0]) == {"D_A", "D_B"}
-    dark, light = (torch.full((1, 3, 32, 32), level) for level in (-0.5, 0.5))
-    for number in range(30):  # domains that can be told apart
-        last = step({"A": dark, "B": light}, number)
-    assert last["D_A"] < 0.1 > last["D_B"]
-    for name, weight in step.state_dict().items():
-        if "G_" in name or name.startswith("ema."):
-            assert torch.equal(weight, before[name]), name
-        elif name.startswith("model.D_"):
-            assert not torch.equal(weight, before[name]), name
-    assert "G_total" in step(batch(30), 30)
-    assert not torch.equal(step.model.G_A.head.weight, before["model.G_A.head.weight"])
-
-
-def test_a_head_start_needs_domains_of_as_many_channels() -> None:
-    with pytest.raises(UserError, match="head_start needs as many channels in A as in B"):
-        make(model={"head_start": 1, "lambda_identity": 0, "generator": {"in_channels": 1}})
-
-
 @pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
 def test_a_restored_step_goes_on_bit_for_bit(model: str) -> None:
     settings: dict[str, Any] = {"model": {"pool_size": 2}} if model == "cyclegan" else {}

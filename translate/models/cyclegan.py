@@ -71,10 +71,6 @@ class CycleGAN(nn.Module):
             images["idt_A"], images["idt_B"] = self.G_A(B), self.G_B(A)
         return images
 
-    def untranslated(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The images for `discriminator_losses` where generators have not begun: the sources stand for translations."""
-        return {"real_A": batch["A"], "real_B": batch["B"], "fake_B": batch["A"], "fake_A": batch["B"]}
-
     def generator_losses(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """What G_A and G_B minimise, and its named parts: G_A, G_B, cycle_A, cycle_B, idt_A, idt_B."""
         config = self.config

@@ -13,12 +13,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from translate.config import TrainConfig
-from translate.models import CycleGAN, build_model
+from translate.models import build_model
 
 BUDGET_SECONDS = 0.5
 
 
-def step_flops(config: TrainConfig, shape_A: torch.Size, shape_B: torch.Size, step: int | None = None) -> float:
+def step_flops(config: TrainConfig, shape_A: torch.Size, shape_B: torch.Size) -> float:
     """Floating-point operations of the convolutions of one step, forward and backward, in one process.
 
     The networks are built and run on the meta device, which knows shapes and computes nothing: it takes a second
@@ -27,18 +27,14 @@ def step_flops(config: TrainConfig, shape_A: torch.Size, shape_B: torch.Size, st
     Args:
         config: all settings.
         shape_A, shape_B: of the batch, (N, C, H, W).
-        step: which one; those of a head start are less work. None: any after it.
     """
     plain = config.model.model_copy(update={"lambda_perceptual": 0.0, "lambda_r1": 0.0, "lambda_gp": 0.0})
     with torch.device("meta"):
         model = build_model(plain, merge=config.run.merge)
         batch = {"A": torch.empty(shape_A), "B": torch.empty(shape_B)}
         with FlopCounterMode(display=False) as counter:
-            if isinstance(model, CycleGAN) and step is not None and step < model.config.head_start:
-                images, players = model.untranslated(batch), model.players[1:]
-            else:
-                images, players = model(batch), model.players
-            for player in players:
+            images = model(batch)
+            for player in model.players:
                 for discriminator in model.discriminators.values():
                     discriminator.requires_grad_(player == "discriminators")
                 losses = model.generator_losses if player == "generators" else model.discriminator_losses

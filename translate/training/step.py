@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from translate.checkpoints.format import copy_weights
 from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.models import CycleGAN, build_model
+from translate.models import build_model
 from translate.networks.blocks import synchronise
 from translate.training.descent import Descent
 from translate.training.ema import EMA
@@ -57,7 +57,6 @@ class TrainingStep:
         self.descents = {player: self._descent(player) for player in self.model.players}
         self._average_generators()
         self.pools = {name: ImagePool(getattr(config.model, "pool_size", 0)) for name in self.model.pooled}
-        self.head_start: int = getattr(config.model, "head_start", 0)
         self.norms: dict[str, Tensor] = {}  # of the gradients, where tracking.gradients asks for them
 
     def _descent(self, player: str) -> Descent:
@@ -96,12 +95,10 @@ class TrainingStep:
             lr_factor: of the learning rates; see `schedule`.
         Returns:
             the named losses, scalars on the device, of this process's batch; reading them waits for the step to end.
-            `G_total` is the sum that the generators minimise. In a head start there are only the discriminators'.
+            `G_total` is the sum that the generators minimise.
         """
         torch.manual_seed(_mix(self.config.run.seed, step, self.processes.process_index))
         batch = {name: batch[name].to(self.device, memory_format=self.layout, non_blocking=True) for name in ("A", "B")}
-        if isinstance(self.model, CycleGAN) and step < self.head_start:
-            return self._update_discriminators(self.model.untranslated(batch), lr_factor)
         losses: dict[str, Tensor] = {}
         with self._autocast():
             images = self.model(batch)

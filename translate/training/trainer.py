@@ -188,7 +188,7 @@ class Run:
                     asked = time.perf_counter()
                     batch = next(batches)
                     waited += time.perf_counter() - asked
-                    if not self.flops or self.step == self.train_step.head_start:
+                    if not self.flops:
                         self._measure_machine(batch)
                     lr_factor = self.schedule.factor(self.step)
                     losses = self.train_step(batch, self.step, lr_factor)
@@ -198,7 +198,7 @@ class Run:
                     for problem in batch["skipped"]:
                         skipped += 1
                         progress.say(f"Skipped {problem} ({skipped} unreadable so far).")
-                    if config.optim.schedule == "plateau" and "G_total" in losses:
+                    if config.optim.schedule == "plateau":
                         self.schedule.observe(self.step, self._read(losses)["G_total"])
 
                     # What is written now and then.
@@ -291,7 +291,7 @@ class Run:
         return named
 
     def _measure_machine(self, batch: dict[str, Tensor]) -> None:
-        self.flops = step_flops(self.config, batch["A"].shape, batch["B"].shape, self.step)
+        self.flops = step_flops(self.config, batch["A"].shape, batch["B"].shape)
         self.machine_rate = matrix_rate(self.device, DTYPES[self.choices["precision"]])
 
     def _measurements(self, step_seconds: float, data_seconds: float) -> dict[str, float]:
@@ -330,7 +330,7 @@ class Run:
         if tracker:
             shown = {way: [(rgb(real[0]), rgb(fake[0])) for real, fake in pairs[way]] for way in ways}
             tracker.log_samples(path, shown, self.step)
-        return self.health.observe_images(self.step - step.head_start, pairs)
+        return self.health.observe_images(self.step, pairs)
 
     def _validation(self) -> Validation:
         return Validation(
