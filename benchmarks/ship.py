@@ -3,9 +3,9 @@
     python benchmarks/ship.py RUN NAME [--summary TEXT] [--limits TEXT] [--directions a2b b2a]
     translate evaluate translate/checkpoints/weights/NAME DATA --classifier FOLDER --record
 
-The examples are those of datasets/NAME/examples, whose licences are in datasets/PICTURES.md. Drawings are read by a2b;
-of two domains with a generator each, an example is for the direction that begins with the domain its file name or
-the catalogue's card says.
+RUN may be the built-in checkpoint itself, to show other examples. They are those of datasets/NAME/examples, whose
+licences are in datasets/PICTURES.md. An example is for b2a where its file is named after the second domain, else for
+a2b; so are drawings.
 """
 
 from __future__ import annotations
@@ -52,12 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", help="what it is called: the data set's name")
     parser.add_argument("--summary", default="", help="one line on what it does")
     parser.add_argument("--limits", default="", help="one line on what it cannot do")
-    parser.add_argument("--directions", nargs="+", choices=("a2b", "b2a"), help="all where not given")
+    parser.add_argument(
+        "--directions",
+        nargs="+",
+        choices=("a2b", "b2a"),
+        help="the first is what it does unasked; as in the run where not given",
+    )
     given = parser.parse_args(arguments)
 
     source, target = resolve(given.run), WEIGHTS / given.name
     config = read_config(source)
-    directions = [way for way in config.generators if not given.directions or way in given.directions]
+    directions = given.directions or list(config.generators)
     examples = sorted((ROOT / "datasets" / given.name / "examples").glob("*"))
     preset = TrainConfig.load(ROOT / "datasets" / given.name / "compact.yaml")
     about = config.provenance.model_copy(update={"license": config.provenance.license or preset.license})
@@ -72,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "provenance": about,
         }
     )
+    networks = {way: trained(source, config, way) for way in directions}  # before the folder goes: it may be the source
     shutil.rmtree(target, ignore_errors=True)
-    save_checkpoint(target, config, {way: trained(source, config, way) for way in directions}, dtype=torch.float16)
+    save_checkpoint(target, config, networks, dtype=torch.float16)
     translator = Translator(target)
     for folder in ("examples", "samples"):
         (target / folder).mkdir()
