@@ -37,6 +37,9 @@ def run(
         Path | None, typer.Option(help="openvino-int8: a folder of images of what is translated; needed once.")
     ] = None,
     tile: Annotated[int | None, typer.Option(help="Pixels of a tile; large images are tiled anyway, 0 never.")] = None,
+    statistics: Annotated[
+        str, typer.Option(help="Of huge images: exact, or fast: from patches, a level or two off, no scratch files.")
+    ] = "exact",
     format: Annotated[str | None, typer.Option(help="Write images as png, jpg, webp, tif, bmp or npy.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="In a folder, make anew what is done already.")
@@ -57,7 +60,9 @@ def run(
 
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are what tiles are for
     suffix = f".{format.lower().removeprefix('.')}" if format else None
-    opened = partial(load, checkpoint, precision=precision, engine=engine, calibration=calibration)
+    opened = partial(
+        load, checkpoint, precision=precision, engine=engine, calibration=calibration, statistics=statistics
+    )
     if PIPE in (out, *inputs):
         with redirect_stdout(sys.stderr):  # nothing but the image may go there
             _pipe(partial(opened, device=device), inputs, out, suffix, direction, tile)

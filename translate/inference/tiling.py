@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,9 @@ from translate.inference.passes import Pass, band_height, peak_of, plan, read_af
 from translate.inference.tiles import Run, cells, demand, evaluate, statistics_of
 from translate.networks import ResNetGenerator, UNetGenerator
 
+Statistics: TypeAlias = Literal["exact", "fast"]
+"""Of instance norm, for an image in tiles: of all of it, or of patches where its activations would not fit memory."""
+
 
 def translate_tiled(
     generator: nn.Module,
@@ -50,7 +53,7 @@ def translate_tiled(
     tile: int = 256,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
-    statistics: Literal["exact", "fast"] = "exact",
+    statistics: Statistics = "exact",
     bits: int | None = None,
     out: npt.NDArray[Any] | None = None,
     memory: int = 2**30,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from pathlib import Path
-from typing import Self, TypeAlias, overload
+from typing import Self, TypeAlias, cast, overload
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from translate.errors import UserError
 from translate.inference.engines import Engine, choose_engine, make_engine
 from translate.inference.raster import Raster, read_raster, to_picture
 from translate.inference.steady import steady_norms
-from translate.inference.tiling import translate_tiled
+from translate.inference.tiling import Statistics, translate_tiled
 
 TILED_FROM = 1_100_000
 """Pixels above which an image is computed in tiles: for its memory, and because PyTorch's norms of channels_last images
@@ -41,6 +41,7 @@ def load(
     precision: str = "auto",
     engine: str = "auto",
     calibration: Path | None = None,
+    statistics: str = "exact",
 ) -> Translator:
     """Open a checkpoint by name (built-in, downloaded, a run under runs/) or by folder.
 
@@ -50,11 +51,18 @@ def load(
         precision: auto, float32, bfloat16, float16.
         engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's in any case.
         calibration: for openvino-int8: a folder of images of what is translated; needed once for each checkpoint.
+        statistics: exact, or fast: norms of images too large for memory from patches of them, see `translate_tiled`.
     Raises:
-        UserError: no such checkpoint, or its files are damaged; or the engine is not to be had.
+        UserError: no such checkpoint, or its files are damaged; or the engine is not to be had, or another word is none
+            of these.
     """
     return Translator(
-        resolve(name_or_folder), device=device, precision=precision, engine=engine, calibration=calibration
+        resolve(name_or_folder),
+        device=device,
+        precision=precision,
+        engine=engine,
+        calibration=calibration,
+        statistics=statistics,
     )
 
 
@@ -69,7 +77,11 @@ class Translator:
         precision: str = "auto",
         engine: str = "auto",
         calibration: Path | None = None,
+        statistics: str = "exact",
     ) -> None:
+        if statistics not in ("exact", "fast"):
+            raise UserError(f"The statistics of large images are exact or fast, not {statistics}.")
+        self.statistics = cast(Statistics, statistics)
         self.folder = Path(folder)
         self.config: CheckpointConfig = read_config(self.folder)
         self.device = choose_device("cpu" if device == "auto" and engine not in ("auto", "torch") else device)
@@ -83,8 +95,8 @@ class Translator:
 
     @property
     def directions(self) -> list[Direction]:
-        """The directions there are weights for: a2b, b2a or both."""
-        return [direction for direction in ("a2b", "b2a") if direction in self.config.generators]
+        """The directions there are weights for: a2b, b2a or both, first the one that is meant where none is named."""
+        return list(self.config.generators)
 
     @overload
     def __call__(self, image: np.ndarray, direction: str | None = None, tile: int | None = None) -> np.ndarray: ...
@@ -100,7 +112,7 @@ class Translator:
         Args:
             image: a file, a PIL image, or an array (H, W, C) or (H, W) of uint8 or uint16. What becomes of a file's
                 orientation, colour profile, alpha channel and metadata: see `raster`.
-            direction: a2b or b2a; may be left out where the checkpoint has one, and is a2b where it has both.
+            direction: a2b or b2a; the checkpoint's first where it is not given.
             tile: compute in tiles of this many pixels, which bounds the memory and leaves the result as it is (see
                 `tiling`). None: images over TILED_FROM pixels in tiles of TILE, others whole; 0: always whole.
         Returns:
@@ -144,7 +156,15 @@ class Translator:
         if tile:
             network = self.generator(direction)
             whole = [
-                translate_tiled(network, image, tile=tile, device=self.device, dtype=self.dtype, bits=bits)
+                translate_tiled(
+                    network,
+                    image,
+                    tile=tile,
+                    device=self.device,
+                    dtype=self.dtype,
+                    statistics=self.statistics,
+                    bits=bits,
+                )
                 for image in padded
             ]
             return np.stack(whole)[:, top : top + height, left : left + width]
