@@ -4,7 +4,7 @@
 
 DATA holds the public data sets, each in a folder of its name (`translate pull dataset NAME`); the validation images are
 judged, or the test images where there are none. The judge of a data set with unpaired domains is a classifier
-that tells them apart, trained here on its training images and kept in FOLDER for the next time. Labels and façades,
+that tells them apart, trained here on its training images and kept (`--classifiers`) for the next time. Labels and façades,
 edges and shoes are too easily told apart for features worth anything: there the features are those of PHOTOGRAPHS.
 """
 
