@@ -4,8 +4,8 @@
 
 DATA holds the public data sets, each in a folder of its name (`translate pull dataset NAME`); the validation images are
 judged, or the test images where there are none. The judge of a data set with unpaired domains is a classifier
-that tells them apart, trained here on its training images and kept (`--classifiers`) for the next time. Labels and façades,
-edges and shoes are too easily told apart for features worth anything: there the features are those of PHOTOGRAPHS.
+that tells them apart, trained here on its training images and kept (`--classifiers`) for the next time. Labels and
+façades, edges and shoes are too easily told apart for features worth anything: there they are those of PHOTOGRAPHS.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from translate.checkpoints.format import write_config
 from translate.checkpoints.zoo import available
 from translate.errors import UserError
 from translate.evaluation.classifier import load_classifier, save_classifier
 from translate.evaluation.classifier_training import train_classifier
 from translate.evaluation.measure import open_judges
 from translate.evaluation.result import Evaluation
-from translate.inference.evaluate import evaluate
+from translate.inference.evaluate import evaluate, record
 from translate.inference.translator import Translator, load
 
 PHOTOGRAPHS = "horse2zebra"
@@ -103,8 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             swap = True if name in given.swap else None
             results.append(measured(translator, given.data, given.classifiers, swap, console))
             if given.record:
-                metrics = translator.config.metrics | results[-1].for_checkpoint()
-                write_config(translator.folder, translator.config.model_copy(update={"metrics": metrics}))
+                record(translator, results[-1])
     except UserError as error:
         console.print(str(error), style="red")
         return 1

@@ -53,10 +53,10 @@ def evaluate(
     """Measure a checkpoint: FID, KID, LPIPS, SSIM, PSNR, L1, cycle error, and what a domain classifier says."""
     import json as notation
 
-    from translate.checkpoints.format import write_config
     from translate.evaluation.measure import open_judges
     from translate.evaluation.report import write_report
     from translate.inference.evaluate import evaluate as run_evaluation
+    from translate.inference.evaluate import record as write_into_checkpoint
     from translate.inference.translator import load
 
     translator = load(checkpoint, device=device, precision=precision)
@@ -107,8 +107,7 @@ def evaluate(
         page = write_report(result, report)
         console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
     if record:
-        metrics = translator.config.metrics | result.for_checkpoint()
-        write_config(translator.folder, translator.config.model_copy(update={"metrics": metrics}))
+        write_into_checkpoint(translator, result)
         console.print(f"Recorded in {translator.folder}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -14,6 +14,7 @@ import torch
 
 from translate._version import __version__
 from translate.catalogue import dataset_cards
+from translate.checkpoints.format import write_config
 from translate.config import CheckpointConfig, Direction, TrainConfig
 from translate.data.folders import has_split
 from translate.data.formats import Pixels
@@ -114,6 +115,12 @@ def evaluate(
         skipped=judged.skipped,
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def record(translator: Translator, result: Evaluation) -> None:
+    """Write the numbers into the checkpoint's config.json and its card; those of other directions stay."""
+    metrics = translator.config.metrics | result.for_checkpoint()
+    write_config(translator.folder, translator.config.model_copy(update={"metrics": metrics}))
 
 
 def environment(device: torch.device) -> dict[str, str]:
