@@ -106,7 +106,7 @@ def launch(
             show_error=False,
             max_file_size=MAX_UPLOAD,
             theme=theme.THEME,
-            css=theme.CSS,
+            css_paths=theme.STYLES,
             head=theme.HEAD,
             footer_links=["api"],
             run_history=False,

@@ -16,7 +16,7 @@ POINTS = 300
 """Points of a line at most: more than a phone has pixels for, and few enough to send every other second."""
 
 COLOURS = 8
-"""How many colours theme.CSS has for lines."""
+"""How many colours theme.css has for lines."""
 
 HOVER = """
 const nearest = (points, at) => points.reduce((a, b) => Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a);
