@@ -33,7 +33,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import torch
 from PIL import Image, ImageOps
 from rich.console import Console
@@ -48,6 +47,7 @@ from translate.config import GeneratorConfig
 from translate.data.images import list_images, to_pixels, to_tensor
 from translate.devices import choose_device, describe
 from translate.inference.tiling import translate_tiled
+from translate.memory import peak_memory
 from translate.networks import build_generator
 
 LEVELS, GIGABYTES, TIMES, FAST_LEVELS = 1, 3.0, 1.6, 2.0
@@ -117,16 +117,6 @@ class Strips(nn.Module):
         ends = [(top, min(top + self.rows, height) + 2 * margin) for top in range(0, height, self.rows)]
         strips = [F.conv2d(padded[:, :, top:end], self.conv.weight, self.conv.bias) for top, end in ends]
         return torch.cat(strips, dim=2)
-
-
-def peak_memory() -> int:
-    """Bytes that this process held at most; not those of the one that started it, as getrusage may count them."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    memory = psutil.Process().memory_info()
-    return int(getattr(memory, "peak_wset", memory.rss))
 
 
 def work(one: Pass, pipe: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-PROGRAM = """
+STEPS = """
 import resource, sys, torch
 from translate.memory import keep_freed_memory
 if sys.argv[1] == "kept":
@@ -22,11 +22,36 @@ for _ in range(5):
 print(sum(step() for _ in range(8)) - 8 * before)
 """
 
+HOLES = """
+import sys, psutil, torch
+from translate.memory import peak_memory, separate_large_blocks
+if sys.argv[1] == "apart":
+    assert separate_large_blocks()
+before, stays = psutil.Process().memory_info().rss, []
+torch.ones(30 * 2**18)  # from here on the library cuts what is smaller from its heap
+for size in range(1, 29):
+    goes = torch.ones(size * 2**18)  # a megabyte more each time, so that no hole is large enough for the next
+    stays.append(torch.ones(2**18))
+    del goes
+held = psutil.Process().memory_info().rss - before
+assert held <= peak_memory() - before
+print(held)
+"""
+needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is an option of the GNU C library")
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is an option of the GNU C library")
+
+def run(program: str, mode: str) -> int:
+    words = [sys.executable, "-c", program, mode]
+    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+@needs_glibc
+def test_what_stays_leaves_no_holes_where_its_blocks_are_apart() -> None:
+    apart = run(HOLES, "apart")
+    assert 28 * 2**20 <= apart < 36 * 2**20
+    assert run(HOLES, "together") > 2 * apart
+
+
+@needs_glibc
 def test_a_step_asks_for_less_memory_where_it_is_kept() -> None:
-    def faults(mode: str) -> int:
-        words = [sys.executable, "-c", PROGRAM, mode]
-        return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
-
-    assert 10 * faults("kept") < faults("given back")
+    assert 10 * run(STEPS, "kept") < run(STEPS, "given back")

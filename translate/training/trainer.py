@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from accelerate import PartialState
 from accelerate.utils import reduce
@@ -19,15 +18,16 @@ from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, Pix2PixConfig, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
-from translate.devices import DTYPES, choose_device, choose_precision, describe
+from translate.devices import DTYPES, choose_device, describe
 from translate.errors import UserError
-from translate.memory import keep_freed_memory
+from translate.memory import keep_freed_memory, separate_large_blocks
 from translate.tracking.history import History, read_history
 from translate.tracking.weights_and_biases import Tracker
-from translate.training.arithmetic import matrix_rate, step_flops
+from translate.training.choices import choose
 from translate.training.failures import explain
 from translate.training.health import Health
 from translate.training.jobs import noted
+from translate.training.pace import Pace
 from translate.training.progress import TrainingProgress
 from translate.training.provenance import changed_settings, describe_checkpoint, domains, statistics
 from translate.training.samples import rgb, write_sheet
@@ -38,8 +38,6 @@ from translate.training.step import TrainingStep
 from translate.training.validation import Validation
 
 DEFAULT_EPOCHS = 200
-COMPILE_PAYS_FROM = {"cpu": 2000, "cuda": 1000}
-"""Steps from which torch.compile's one or two minutes are won back; it is not used on other devices."""
 AGREE_EVERY = 10
 """Several processes ask one another this often, in steps, whether one was told to stop."""
 
@@ -74,36 +72,36 @@ class Run:
         self.main = self.processes.is_main_process
         state = self._open_folder(resume)
 
-        # Choices that decide the last bits of every loss: a resumed run keeps those it began with.
         distributed = self.processes.num_processes > 1
         self.global_batch = config.optim.batch_size * self.processes.num_processes
         self.device = self.processes.device if distributed else choose_device(config.run.device)
-        self.choices = self._choose(state)
         if self.device.type == "cpu":
-            keep_freed_memory()
+            separate_large_blocks()
 
         # The data.
         self.dataset = self._dataset(training=True)
         self.epoch_steps = steps_per_epoch(self.dataset, config.optim.batch_size, self.processes.num_processes)
         self.total_steps = config.run.steps or (config.run.epochs or DEFAULT_EPOCHS) * self.epoch_steps
 
-        # What is trained.
-        dtype, layout = DTYPES[self.choices["precision"]], getattr(torch, self.choices["layout"])
-        self.train_step = TrainingStep(config, self.device, dtype, layout)
+        # What is trained, and how.
+        before = state.info["choices"] if state else {}
+        self.choices = choose(config.run, self.device, self.total_steps, before)
+        self.dtype, layout = DTYPES[self.choices["precision"]], getattr(torch, self.choices["layout"])
+        self.train_step = TrainingStep(config, self.device, self.dtype, layout)
         self.schedule = Schedule(config.optim, self.total_steps, self.epoch_steps)
         self.step = 0
-        self.seconds = 0.0
         self.health = Health(config)
         self.warnings: list[str] = []  # not yet in the history
-        self.flops = 0.0  # of a step, and the machine's rate; known once a batch has been seen
-        self.machine_rate = math.inf
+        seconds = state.info["seconds"] if state else 0.0
+        self.pace = Pace(config, self.device, self.dtype, images=self.global_batch, seconds=seconds)
+        self.history = History(self.folder / "history.jsonl")
         self.tracker: Tracker | None = None
         self.tracker_id: str | None = None
         if state is not None:
             self._restore(state)
         elif config.run.start_from is not None:
             self.train_step.start_from(resolve(config.run.start_from))
-        if self.choices.setdefault("compile", self._compile_pays()):
+        if self.choices["compile"]:
             self.train_step.compile()
 
     # ---------------------------------------------------------------------------------------------------- preparations
@@ -116,26 +114,6 @@ class Run:
                 f"{self.folder} already holds a run. Continue it with --resume, or choose another --run.dir."
             )
         return None
-
-    def _choose(self, state: State | None) -> dict[str, Any]:
-        run = self.config.run
-        before = state.info["choices"] if state and state.info["choices"]["device"] == self.device.type else {}
-        precision = str(choose_precision(run.precision, self.device)).removeprefix("torch.")
-        layout = "channels_last" if self.device.type in ("cpu", "cuda") else "contiguous_format"
-        choices: dict[str, Any] = {"device": self.device.type}
-        choices["precision"] = before.get("precision", precision) if run.precision == "auto" else precision
-        if run.layout != "auto":
-            layout = {"contiguous": "contiguous_format"}.get(run.layout, run.layout)
-        choices["layout"] = before.get("layout", layout) if run.layout == "auto" else layout
-        if run.compile != "auto":
-            choices["compile"] = run.compile == "on"
-        elif "compile" in before:
-            choices["compile"] = before["compile"]
-        return choices
-
-    def _compile_pays(self) -> bool:
-        has_compiler = self.device.type == "cuda" or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
-        return has_compiler and self.total_steps >= COMPILE_PAYS_FROM.get(self.device.type, math.inf)
 
     def _dataset(self, training: bool) -> TranslationDataset:
         generator = self.config.model.generator
@@ -152,21 +130,19 @@ class Run:
 
     def fit(self) -> Path:
         """Train to the last step."""
-        config, batch_size = self.config, self.config.optim.batch_size
+        config = self.config
         if self.main:
             for name in ("samples", "checkpoints", "state"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             config.save(self.folder / "config.yaml")
-        history = History(self.folder / "history.jsonl")
-        if self.main:
-            history.truncate(self.step)
-        self.tracker = tracker = Tracker(config, self.folder, self.tracker_id) if self.main else None
-        self.tracker_id = tracker.run_id if tracker else None
-        sheet = self._sheet_batches() if self.main else []
+            self.history.truncate(self.step)
+        self.tracker = Tracker(config, self.folder, self.tracker_id) if self.main else None
+        self.tracker_id = self.tracker.run_id if self.tracker else None
+        self.sheet = self._sheet_batches() if self.main else []
         self.validation = self._validation() if self.main and config.evaluation.every else None
         loader = make_loader(
             self.dataset,
-            batch_size=batch_size,
+            batch_size=config.optim.batch_size,
             seed=config.run.seed,
             first_step=self.step,
             process=self.processes.process_index,
@@ -174,90 +150,92 @@ class Run:
             workers=config.data.workers,
             serial=config.data.serial,
         )
-        saved_step, logged_step = self.step, self.step
-        begun = logged = time.perf_counter()
-        seconds_before, waited, skipped = self.seconds, 0.0, 0
-        with TrainingProgress(self.step, self.total_steps, shown=self.main) as progress, StopSignals() as signals:
-            progress.say(self._headline())
+        self.saved_step = self.step
+        with (
+            TrainingProgress(self.step, self.total_steps, shown=self.main) as self.progress,
+            StopSignals() as signals,
+        ):
+            self.progress.say(self._headline())
             for note in self.validation.notes if self.validation else ():
-                progress.say(note)
-            batches = iter(loader)
+                self.progress.say(note)
             try:
-                while self.step < self.total_steps:
-                    # One batch, one step.
-                    asked = time.perf_counter()
-                    batch = next(batches)
-                    waited += time.perf_counter() - asked
-                    if not self.flops:
-                        self._measure_machine(batch)
-                    lr_factor = self.schedule.factor(self.step)
-                    losses = self.train_step(batch, self.step, lr_factor)
-                    self.step += 1
-                    last = self.step == self.total_steps
-                    progress.advance(self.step)
-                    for problem in batch["skipped"]:
-                        skipped += 1
-                        progress.say(f"Skipped {problem} ({skipped} unreadable so far).")
-                    if config.optim.schedule == "plateau":
-                        self.schedule.observe(self.step, self._read(losses)["G_total"])
-
-                    # What is written now and then.
-                    due = bool(config.evaluation.every) and (self.step % config.evaluation.every == 0 or last)
-                    if self.step % config.run.log_every == 0 or last or due:
-                        values = self._read(losses)
-                        now = time.perf_counter()
-                        self.seconds = seconds_before + now - begun
-                        step_seconds = (now - logged) / (self.step - logged_step)
-                        row: dict[str, Any] = {
-                            "step": self.step,
-                            "epoch": round(self.step / self.epoch_steps, 4),
-                        } | values
-                        row |= self._measurements(step_seconds, waited / (self.step - logged_step))
-                        row["lr"] = config.optim.lr * lr_factor
-                        if config.optim.lr_discriminator:
-                            row["lr_discriminator"] = config.optim.lr_discriminator * lr_factor
-                        row |= self.train_step.gradient_norms()
-                        self._warn(self.health.observe_losses(values), progress)
-                        if self.warnings:
-                            row["warnings"], self.warnings = self.warnings, []
-                        if due and self.validation:
-                            row |= self._validate(self.validation)
-                            progress.say(self.validation.sentence())
-                        logged, logged_step, waited = time.perf_counter(), self.step, 0.0
-                        if self.main:
-                            history.append(row)
-                        if tracker:
-                            tracker.log(row)
-                        left = step_seconds * (self.total_steps - self.step)
-                        progress.report(self.step, values, row["images_per_second"], row["utilisation"], left)
-                    if sheet and (self.step % config.run.sample_every == 0 or last):
-                        self._warn(self._write_sheet(sheet, tracker), progress)
-                    stop = signals.agreed(self.device) if self._may_ask() else 0
-                    if self.step % config.run.save_every == 0 or last or stop:
-                        self.seconds = seconds_before + time.perf_counter() - begun
-                        self._save(losses)
-                        saved_step = self.step
-                    if stop:
-                        progress.say(f"Stopped and saved at step {self.step}; go on with --resume.")
-                        raise Stopped(stop)
+                self._train(iter(loader), signals)
             except BaseException as error:
-                if tracker:
-                    for note in tracker.finish(exit_code=getattr(error, "code", 1)):
-                        progress.say(note)
-                failure = explain(error, self.folder, saved_step)
+                self._finish_tracking(getattr(error, "code", 1))
+                failure = explain(error, self.folder, self.saved_step)
                 if failure:
-                    progress.say(str(failure))  # at once: a launcher ends this process in a moment
+                    self.progress.say(str(failure))  # at once: a launcher ends this process in a moment
                     raise failure from error
                 raise
-            progress.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {saved_step}.")
-            if tracker:
-                for note in tracker.finish():
-                    progress.say(note)
+            self.progress.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {self.saved_step}.")
+            self._finish_tracking(0)
         return self.folder
 
-    def _warn(self, sentences: list[str], progress: TrainingProgress) -> None:
+    def _train(self, batches: Iterator[dict[str, Any]], signals: StopSignals) -> None:
+        """Every step to the last, and what is written now and then."""
+        config, begun_at, skipped = self.config, self.step, 0
+        self.pace.start(self.step)
+        while self.step < self.total_steps:
+            # One batch, one step.
+            batch = self.pace.fetch(batches)
+            lr_factor = self.schedule.factor(self.step)
+            losses = self.train_step(batch, self.step, lr_factor)
+            self.step += 1
+            if self.step == begun_at + 1 and self.device.type == "cpu":
+                keep_freed_memory()  # not sooner: weights and moments have blocks of their own by now
+            self.progress.advance(self.step)
+            for problem in batch["skipped"]:
+                skipped += 1
+                self.progress.say(f"Skipped {problem} ({skipped} unreadable so far).")
+            if config.optim.schedule == "plateau":
+                self.schedule.observe(self.step, self._read(losses)["G_total"])
+
+            # What is written now and then.
+            last = self.step == self.total_steps
+            validate = bool(config.evaluation.every) and (self.step % config.evaluation.every == 0 or last)
+            if self.step % config.run.log_every == 0 or last or validate:
+                self._log(losses, lr_factor, validate)
+            if self.sheet and (self.step % config.run.sample_every == 0 or last):
+                self._warn(self._write_sheet(self.sheet))
+            stop = signals.agreed(self.device) if self._may_ask() else 0
+            if self.step % config.run.save_every == 0 or last or stop:
+                self._save(losses)
+                self.saved_step = self.step
+            if stop:
+                self.progress.say(f"Stopped and saved at step {self.step}; go on with --resume.")
+                raise Stopped(stop)
+
+    def _log(self, losses: dict[str, Tensor], lr_factor: float, validate: bool) -> None:
+        """A row of the history: losses, pace, learning rates, gradient norms, warnings; validated if due."""
+        optim, values = self.config.optim, self._read(losses)
+        pace = self.pace.measure(self.step)
+        row: dict[str, Any] = {"step": self.step, "epoch": round(self.step / self.epoch_steps, 4)} | values | pace
+        row["lr"] = optim.lr * lr_factor
+        if optim.lr_discriminator:
+            row["lr_discriminator"] = optim.lr_discriminator * lr_factor
+        row |= self.train_step.gradient_norms()
+        self._warn(self.health.observe_losses(values))
+        if self.warnings:
+            row["warnings"], self.warnings = self.warnings, []
+        if validate and self.validation:
+            row |= self._validate(self.validation)
+            self.progress.say(self.validation.sentence())
+        self.pace.start(self.step)
+        if self.main:
+            self.history.append(row)
+        if self.tracker:
+            self.tracker.log(row)
+        left = pace["step_seconds"] * (self.total_steps - self.step)
+        self.progress.report(self.step, values, pace["images_per_second"], pace["utilisation"], left)
+
+    def _finish_tracking(self, exit_code: int) -> None:
+        if self.tracker:
+            for note in self.tracker.finish(exit_code=exit_code):
+                self.progress.say(note)
+
+    def _warn(self, sentences: list[str]) -> None:
         for sentence in sentences:
-            progress.say(f"Warning at step {self.step}: {sentence}")
+            self.progress.say(f"Warning at step {self.step}: {sentence}")
             if self.tracker:
                 self.tracker.warn(sentence)
         self.warnings += sentences
@@ -290,25 +268,6 @@ class Run:
             )
         return named
 
-    def _measure_machine(self, batch: dict[str, Tensor]) -> None:
-        self.flops = step_flops(self.config, batch["A"].shape, batch["B"].shape)
-        self.machine_rate = matrix_rate(self.device, DTYPES[self.choices["precision"]])
-
-    def _measurements(self, step_seconds: float, data_seconds: float) -> dict[str, float]:
-        if self.device.type == "cuda":
-            memory = float(torch.cuda.max_memory_allocated(self.device))
-        else:
-            memory = float(psutil.Process().memory_info().rss)
-        return {
-            "images_per_second": self.global_batch / step_seconds,
-            "step_seconds": step_seconds,
-            "data_seconds": data_seconds,
-            "elapsed_seconds": self.seconds,
-            "memory_gb": memory / 1e9,
-            "tflops": self.flops / step_seconds / 1e12,
-            "utilisation": self.flops / step_seconds / self.machine_rate,
-        }
-
     # -------------------------------------------------------------------------------------------------- what is written
 
     def _sheet_batches(self) -> list[dict[str, Tensor]]:
@@ -317,7 +276,7 @@ class Run:
         samples = [dataset[(0, index * len(dataset) // count)] for index in range(count)]
         return [{name: sample[name][None].to(self.device) for name in ("A", "B")} for sample in samples]
 
-    def _write_sheet(self, batches: list[dict[str, Tensor]], tracker: Tracker | None) -> list[str]:
+    def _write_sheet(self, batches: list[dict[str, Tensor]]) -> list[str]:
         """Write the samples of this step. Returns what is wrong with them, in sentences."""
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
         step = self.train_step
@@ -327,16 +286,16 @@ class Run:
         ends = domains(self.config)
         ways = [" → ".join(ends if direction == "a2b" else ends[::-1]) for direction in step.model.generators]
         pairs = {way: [(row[0], row[1]) for row in rows[number :: len(ways)]] for number, way in enumerate(ways)}
-        if tracker:
+        if self.tracker:
             shown = {way: [(rgb(real[0]), rgb(fake[0])) for real, fake in pairs[way]] for way in ways}
-            tracker.log_samples(path, shown, self.step)
+            self.tracker.log_samples(path, shown, self.step)
         return self.health.observe_images(self.step, pairs)
 
     def _validation(self) -> Validation:
         return Validation(
             self.config,
             self.device,
-            DTYPES[self.choices["precision"]],
+            self.dtype,
             statistics(self.config, self.global_batch) == "image",
             before=read_history(self.folder / "history.jsonl"),
         )
@@ -357,7 +316,7 @@ class Run:
             self.step,
             self.step / self.epoch_steps,
             self.global_batch,
-            self.seconds,
+            self.pace.seconds,
             describe(self.device),
         )
         if self.validation and self.validation.metrics:
@@ -371,7 +330,7 @@ class Run:
         info = {
             "choices": self.choices,
             "schedule": self.schedule.state_dict(),
-            "seconds": self.seconds,
+            "seconds": self.pace.seconds,
             "tracker_id": self.tracker_id,
             "config": self.config.dump(),
         }
@@ -388,7 +347,6 @@ class Run:
         self.train_step.load_state_dict(state.tensors)
         self.schedule.load_state_dict(state.info["schedule"])
         self.step = state.step
-        self.seconds = state.info["seconds"]
         self.tracker_id = state.info["tracker_id"]
         if self.main:
             for name, before, now in changed_settings(state.info["config"], self.config.dump()):
