@@ -27,15 +27,17 @@ import sys, psutil, torch
 from translate.memory import peak_memory, separate_large_blocks
 if sys.argv[1] == "apart":
     assert separate_large_blocks()
-before, stays = psutil.Process().memory_info().rss, []
+def held():
+    memory = psutil.Process().memory_info()
+    return memory.rss - memory.shared  # pages of program files come and go as they please
 torch.ones(30 * 2**18)  # from here on the library cuts what is smaller from its heap
+before, stays = held(), []
 for size in range(1, 29):
     goes = torch.ones(size * 2**18)  # a megabyte more each time, so that no hole is large enough for the next
     stays.append(torch.ones(2**18))
     del goes
-held = psutil.Process().memory_info().rss - before
-assert held <= peak_memory() - before
-print(held)
+assert psutil.Process().memory_info().rss <= peak_memory()
+print(held() - before)
 """
 needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is an option of the GNU C library")
 
@@ -48,8 +50,8 @@ def run(program: str, mode: str) -> int:
 @needs_glibc
 def test_what_stays_leaves_no_holes_where_its_blocks_are_apart() -> None:
     apart = run(HOLES, "apart")
-    assert 28 * 2**20 <= apart < 36 * 2**20
-    assert run(HOLES, "together") > 2 * apart
+    assert 28 * 2**20 <= apart < 40 * 2**20
+    assert run(HOLES, "together") > 52 * 2**20
 
 
 @needs_glibc
