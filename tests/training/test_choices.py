@@ -19,11 +19,13 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_compiling_has_to_pay_back(compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compile_pays(CPU, 2000)
-    assert not compile_pays(CPU, 1999)
-    assert not compile_pays(MPS, 10**6)
+    assert compile_pays(CPU, "bfloat16", 2000)
+    assert not compile_pays(CPU, "bfloat16", 1999)
+    assert not compile_pays(CPU, "float32", 10**6)
+    assert compile_pays(torch.device("cuda"), "float32", 1000)
+    assert not compile_pays(MPS, "bfloat16", 10**6)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert not compile_pays(CPU, 2000)
+    assert not compile_pays(CPU, "bfloat16", 2000)
 
 
 def test_what_is_asked_for_is_what_is_done(compiler: None) -> None:
@@ -43,4 +45,4 @@ def test_on_another_device_it_chooses_anew(compiler: None) -> None:
     before = {"device": "cuda", "precision": "float16", "layout": "contiguous_format", "compile": False}
     chosen = choose(RunConfig(), CPU, 2000, before)
     assert chosen["precision"] in ("float32", "bfloat16")
-    assert (chosen["layout"], chosen["compile"]) == ("channels_last", True)
+    assert (chosen["layout"], chosen["compile"]) == ("channels_last", chosen["precision"] == "bfloat16")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from translate.config import GeneratorConfig, Init, Norm
+from translate.networks.convolutions import Conv2d
 
 Padding = Literal["reflect", "replicate", "zeros"]
 
@@ -83,10 +84,10 @@ def separable_conv(in_channels: int, out_channels: int, padding: Padding, bias: 
     """A 3×3 convolution of each channel by itself, then a 1×1 across channels (Chollet 2017, arXiv:1610.02357)."""
     return nn.Sequential(
         OrderedDict[str, nn.Module](
-            depthwise=nn.Conv2d(
+            depthwise=Conv2d(
                 in_channels, in_channels, 3, padding=1, padding_mode=padding, groups=in_channels, bias=bias
             ),
-            pointwise=nn.Conv2d(in_channels, out_channels, 1, bias=bias),
+            pointwise=Conv2d(in_channels, out_channels, 1, bias=bias),
         )
     )
 
@@ -99,7 +100,7 @@ def resize_conv(in_channels: int, out_channels: int, padding: Padding, bias: boo
     return nn.Sequential(
         OrderedDict[str, nn.Module](
             resize=nn.Upsample(scale_factor=2, mode="nearest"),
-            conv=nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode=padding, bias=bias),
+            conv=Conv2d(in_channels, out_channels, 3, padding=1, padding_mode=padding, bias=bias),
         )
     )
 
