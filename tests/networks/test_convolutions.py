@@ -1,8 +1,9 @@
-"""Convolutions whose gradients are computed in mixed layouts give PyTorch's own gradients, and only where they gain."""
+"""Convolutions computed in other ways than PyTorch's give the same images and gradients, and only where they gain."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from translate.networks import convolutions
 from translate.networks.convolutions import Conv2d, ConvTranspose2d
+from translate.networks.winograd import WinogradConv
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "plain": lambda: Conv2d(6, 8, 3, padding=1),
@@ -21,21 +23,25 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Count:
-    """How often MixedLayout computed, on a machine that is taken for one with AVX2 alone, or for another."""
+    """How often each way computed, on a machine that is taken for one with AVX2 alone, or for another."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.patch, self.passes = monkeypatch, 0
-        apply = convolutions.MixedLayout.apply
-
-        def counted(*words: object) -> object:
-            self.passes += 1
-            return apply(*words)
-
-        monkeypatch.setattr(convolutions.MixedLayout, "apply", counted)
+        self.patch, self.mixed, self.winograd = monkeypatch, 0, 0
+        self._watch(convolutions.MixedLayout, "mixed")
+        self._watch(WinogradConv, "winograd")
         self.machine(avx2_alone=True)
 
     def machine(self, *, avx2_alone: bool) -> None:
         self.patch.setattr(convolutions, "_has_avx2_alone", lambda: avx2_alone)
+
+    def _watch(self, way: type[torch.autograd.Function], name: str) -> None:
+        apply = way.apply
+
+        def counted(*words: object) -> object:
+            setattr(self, name, getattr(self, name) + 1)
+            return apply(*words)
+
+        self.patch.setattr(way, "apply", counted)
 
 
 @pytest.fixture
@@ -60,10 +66,10 @@ def gradients(layer: nn.Module, given: Tensor) -> list[Tensor]:
 def test_gradients_are_those_of_pytorch(count: Count, name: str) -> None:
     layer, given = LAYERS[name]().to(memory_format=torch.channels_last), images()
     mixed = gradients(layer, given)
-    assert count.passes == 1
+    assert count.mixed == 1
     count.machine(avx2_alone=False)
     own = gradients(layer, given)
-    assert count.passes == 1
+    assert count.mixed == 1
     for one, other in zip(mixed, own, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
     assert mixed[0].is_contiguous(memory_format=torch.channels_last)
@@ -81,7 +87,7 @@ def test_a_gradient_penalty_reaches_the_weights(count: Count, name: str) -> None
         given = start.clone(memory_format=torch.preserve_format).requires_grad_(True)
         (gradient,) = torch.autograd.grad(layer(given).square().sum(), given, create_graph=True)
         found.append(torch.autograd.grad(gradient.square().sum(), [given, *layer.parameters()]))
-    assert count.passes == 1
+    assert count.mixed == 1
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-2)
 
@@ -93,7 +99,7 @@ def test_it_is_left_alone_where_nothing_was_measured_to_gain(count: Count, case:
     layer: nn.Module = Conv2d(6, 6, 3, groups=6 if case == "grouped" else 1).to(memory_format=torch.channels_last)
     given = images()
     layer(given)
-    reached = count.passes
+    reached = count.mixed
     assert reached == (case != "grouped")
     if case == "contiguous":
         layer, given = layer.to(memory_format=torch.contiguous_format), given.contiguous()
@@ -105,7 +111,53 @@ def test_it_is_left_alone_where_nothing_was_measured_to_gain(count: Count, case:
         count.machine(avx2_alone=False)
     with torch.set_grad_enabled(case != "without gradients"), torch.autocast("cpu", enabled=case == "autocast"):
         layer(given)
-    assert count.passes == reached
+    assert count.mixed == reached
+
+
+WIDE = convolutions.WINOGRAD_CHANNELS
+FITTING: dict[str, Any] = {"in_channels": WIDE, "out_channels": WIDE, "kernel_size": 3, "padding": 1}
+
+
+@pytest.mark.parametrize("change", [{}, {"padding_mode": "reflect"}, {"bias": False}, {"padding": (0, 2)}])
+def test_wide_convolutions_are_computed_by_winograds_algorithm(count: Count, change: dict[str, Any]) -> None:
+    layer = Conv2d(**FITTING | change).to(memory_format=torch.channels_last)
+    given = torch.randn(2, WIDE, 24, 26).to(memory_format=torch.channels_last)
+    quick = gradients(layer, given)
+    assert (count.winograd, count.mixed) == (1, 0)
+    count.machine(avx2_alone=False)
+    own = gradients(layer, given)
+    assert count.winograd == 1
+    for one, other in zip(quick, own, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * other.abs().max().item())
+    count.machine(avx2_alone=True)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(given), quick[0], rtol=0, atol=0)  # and without gradients too
+    assert count.winograd == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernel_size": 4},
+        {"stride": 2},
+        {"dilation": 2},
+        {"groups": 2},
+        {"out_channels": WIDE - 1},
+        {"padding": "same"},
+    ],
+)
+def test_others_are_not(count: Count, change: dict[str, Any]) -> None:
+    layer = Conv2d(**FITTING | change).to(memory_format=torch.channels_last)
+    layer(torch.randn(2, WIDE, 64, 64).to(memory_format=torch.channels_last))
+    assert count.winograd == 0
+
+
+def test_nor_are_small_images(count: Count) -> None:
+    layer = Conv2d(**FITTING).to(memory_format=torch.channels_last)
+    layer(torch.randn(3, WIDE, 16, 16).to(memory_format=torch.channels_last))
+    assert count.winograd == 0
+    layer(torch.randn(4, WIDE, 16, 16).to(memory_format=torch.channels_last))
+    assert count.winograd == 1
 
 
 def test_a_compiled_network_keeps_pytorchs_own(count: Count) -> None:
@@ -115,8 +167,10 @@ def test_a_compiled_network_keeps_pytorchs_own(count: Count) -> None:
         graphs.append(graph)
         return graph
 
-    layer = Conv2d(6, 8, 3).to(memory_format=torch.channels_last)
-    torch.compile(layer, backend=look, dynamic=False)(images())
+    layer = Conv2d(**FITTING).to(memory_format=torch.channels_last)
+    given = torch.randn(1, WIDE, 32, 32).to(memory_format=torch.channels_last)
+    torch.compile(layer, backend=look, dynamic=False)(given)
+    assert (count.winograd, count.mixed) == (0, 0)
     assert "conv2d" in graphs[0].code and "autograd" not in graphs[0].code
 
 

@@ -1,4 +1,8 @@
-"""Convolutions that train in channels_last at full speed, also on processors where PyTorch's do not."""
+"""Convolutions at the speed of the processor, also on processors where PyTorch's are slower than they could be.
+
+Which algorithm computes is decided by what is asked for and by the processor's capability, never by timing: a resumed
+run computes as before. Figures behind the rules are in docs/performance.md.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from translate.networks.winograd import WinogradConv, tile_count
+
 Pair = tuple[int, ...]
+
+WINOGRAD_CHANNELS, WINOGRAD_TILES = 96, 64
+"""Of either side and of the results, from which `WinogradConv` is faster forward and backward."""
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d, with the gradient of its weight by `MixedLayout` where that is faster."""
+    """nn.Conv2d, by `WinogradConv` or with the gradient of its weight by `MixedLayout` where that is faster."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if isinstance(self.padding, str) or not _gains(input, weight, self.groups):
+        if isinstance(self.padding, str) or self.groups != 1 or not _is_slow(input, weight):
             plain: Tensor = super()._conv_forward(input, weight, bias)
             return plain
         padding: Pair = self.padding
+        made: Tensor
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), (0, 0)
-        made: Tensor = MixedLayout.apply(input, weight, bias, self.stride, padding, self.dilation, False, (0, 0))
+        if self._is_quick_by_winograd(input, padding):
+            if any(padding):
+                input = F.pad(input, (padding[1], padding[1], padding[0], padding[0]))
+            made = WinogradConv.apply(input, weight, bias)
+        elif weight.requires_grad and torch.is_grad_enabled():
+            made = MixedLayout.apply(input, weight, bias, self.stride, padding, self.dilation, False, (0, 0))
+        else:
+            made = F.conv2d(input, weight, bias, self.stride, padding, self.dilation)
         return made
+
+    def _is_quick_by_winograd(self, input: Tensor, padding: Pair) -> bool:
+        words = self.kernel_size, self.stride, self.dilation
+        fits = words == ((3, 3), (1, 1), (1, 1)) and min(self.weight.shape[:2]) >= WINOGRAD_CHANNELS
+        return fits and tile_count(input.shape, padding) >= WINOGRAD_TILES
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -31,7 +53,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W'), as nn.ConvTranspose2d."""
-        if output_size is not None or not _gains(input, self.weight, self.groups):
+        trains = self.weight.requires_grad and torch.is_grad_enabled()
+        if output_size is not None or self.groups != 1 or not (trains and _is_slow(input, self.weight)):
             return super().forward(input, output_size)
         words = (self.stride, self.padding, self.dilation, True, self.output_padding)
         made: Tensor = MixedLayout.apply(input, self.weight, self.bias, *words)
@@ -80,16 +103,13 @@ class MixedLayout(torch.autograd.Function):
         return (*made, None, None, None, None, None)
 
 
-def _gains(images: Tensor, weight: Tensor, groups: int) -> bool:
-    """Whether a convolution is of the kind that was measured to gain from `MixedLayout`, and will be differentiated."""
+def _is_slow(images: Tensor, weight: Tensor) -> bool:
+    """Whether this is computed with what was measured to be slower than it could be."""
     return (
         images.device.type == "cpu"
         and images.dtype == weight.dtype == torch.float32
-        and groups == 1
-        and weight.requires_grad
-        and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()  # whose own order of copies made it slower
+        and not torch.compiler.is_compiling()  # whose own order of copies made it slower; exports are this too
         and images.is_contiguous(memory_format=torch.channels_last)
         and not images.is_contiguous()
         and _has_avx2_alone()
