@@ -11,14 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from translate.networks import winograd
-from translate.networks.winograd import POINTS, SIDE, TILES, WinogradConv, tile_count
+from translate.networks.winograd import POINTS, TILES, WinogradConv, tile_count
 
-SHAPES = {
-    "whole tiles, in blocks of rows": (1, 24, 40, 66, 66),
+SHAPES = {  # images, channels read and made, height, width
+    "whole tiles, in blocks of rows": (1, 24, 40, 62, 62),
     "no whole tiles": (2, 17, 12, 21, 35),
     "several images in a block": (9, 16, 16, 18, 18),
     "wider than a block": (1, 4, 6, 12, 4 * TILES + 40),
-    "less than a tile": (1, 3, 5, 3, 5),
+    "less than a tile": (1, 3, 5, 5, 7),
+    "weights in parts": (2, 300, 450, 13, 15),
 }
 
 
@@ -48,7 +49,7 @@ def test_it_is_as_exact_as_a_direct_sum(name: str) -> None:
         size = truth.std()
         assert one.shape == truth.shape
         assert (one - truth).std() / size < max(4 * (other - truth).std() / size, torch.tensor(2e-6))
-        assert (one - truth).abs().max() / size < 3e-5
+        assert (one - truth).abs().max() / size < 5e-5
     for one in quick[:3]:
         assert one.is_contiguous(memory_format=torch.channels_last)
 
@@ -102,7 +103,7 @@ def test_gradients_may_come_in_any_layout() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 16, 16), (5, 3, 7), (3, 40, 200), (300, 1, 1)])
 def test_blocks_are_every_tile_once(shape: tuple[int, int, int]) -> None:
-    seen = torch.zeros(shape)
+    seen = torch.zeros(1, 1, *shape)
     for block in winograd._blocks(*shape):
         assert 0 < seen[block].numel() <= max(TILES, shape[2])
         seen[block] += 1
@@ -111,5 +112,5 @@ def test_blocks_are_every_tile_once(shape: tuple[int, int, int]) -> None:
 
 def test_tiles_are_counted_with_the_padding() -> None:
     assert tile_count(torch.Size((2, 3, 64, 62)), (1, 1)) == 2 * 16 * 16
-    assert tile_count(torch.Size((1, 3, 2 + SIDE, 3 + SIDE)), (0, 0)) == 1 * 2
+    assert tile_count(torch.Size((1, 3, 6, 7)), (0, 0)) == 1 * 2
     assert tile_count(torch.Size((1, 3, 1, 1)), (0, 0)) == 0

@@ -98,7 +98,8 @@ class MixedLayout(torch.autograd.Function):
         if of_images:
             made[0] = backward(incoming, images, weight, None, *ctx.words, [True, False, False])[0]
         if of_weight or of_bias:
-            contiguous = incoming.contiguous(), images.contiguous(), weight.contiguous()
+            like_weight = weight.new_empty(weight.shape)  # of which the shape and the layout are read, not the values
+            contiguous = incoming.contiguous(), images.contiguous(), like_weight
             made[1:] = backward(*contiguous, ctx.bias_shape, *ctx.words, [False, of_weight, of_bias])[1:]
         return (*made, None, None, None, None, None)
 

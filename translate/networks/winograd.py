@@ -1,9 +1,9 @@
 """3×3 convolutions of stride 1 with a quarter of the multiplications: Winograd's minimal filtering.
 
-F(4×4, 3×3) of Lavin and Gray 2016 (https://arxiv.org/abs/1509.09308): a tile of 4×4 results needs 6×6 pixels. Those
-pixels and the 3×3 weights are brought to 6×6 points and multiplied point by point, summing over the channels: 36 matrix
-products. The 6×6 sums become 4×4 results: 36 multiplications instead of 144. The same holds for both gradients, since
-every step is linear in the images and in the weights, and the gradient of a linear step is its transpose.
+F(4×4, 3×3) of Lavin and Gray 2016 (https://arxiv.org/abs/1509.09308): a tile of 4×4 results needs 6×6 pixels. They and
+the 3×3 weights are brought to 6×6 points and multiplied point by point, summing over the channels: 36 matrix products.
+The 6×6 sums become 4×4 results: 36 multiplications instead of 144. Gradients are made the same way, since every step is
+linear in the images and in the weights, and the gradient of a linear step is its transpose.
 
 The points are 0, ±5/8, ±3/2 and infinity, not the usual 0, ±1, ±2: float32 holds them exactly, and results are as exact
 as those of a direct sum (Barabasz et al. 2020, https://arxiv.org/abs/1803.10986, on why the choice matters).
@@ -11,6 +11,7 @@ as those of a direct sum (Barabasz et al. 2020, https://arxiv.org/abs/1803.10986
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Iterator
@@ -21,14 +22,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+POINTS = tuple(Fraction(number) for number in ("0", "5/8", "-5/8", "3/2", "-3/2"))
 SIDE = 4
 """Of a tile of results."""
 READ = SIDE + 2
-"""Of the pixels a tile reads; tiles of pixels overlap by 2."""
+"""Of the pixels it reads, which overlap with the next tile's by 2, and of the points."""
 TILES = 128
 """Computed at a time: enough for the matrix products, and what lies between the three steps stays in the cache."""
-
-POINTS = tuple(Fraction(number) for number in ("0", "5/8", "-5/8", "3/2", "-3/2"))
+WEIGHTS = 2**16
+"""Computed at a time, as pairs of channels; at the points they are 9 MiB."""
 
 
 class WinogradConv(torch.autograd.Function):
@@ -39,23 +41,23 @@ class WinogradConv(torch.autograd.Function):
         """(N, C, H + 2, W + 2), (C', C, 3, 3), (C') or None -> (N, C', H, W) in channels_last."""
         ctx.save_for_backward(images, weight)
         ctx.bias_shape = None if bias is None else list(bias.shape)
-        count, _, height, width = images.shape
-        pixels = _whole_tiles(_pixels_last(images), READ - SIDE)
-        of_tiles, of_weight, of_results = _steps()
-        weights = _weights_at_points(weight, of_weight)
-        results = images.new_empty(count, pixels.shape[1] - 2, pixels.shape[2] - 2, len(weight))
-        patches, tiles = _patches(pixels), _tiles(results)
-        for block in _blocks(*patches.shape[:3]):
-            read = patches[block].permute(4, 5, 0, 1, 2, 3)
-            at_points = (of_tiles @ read.reshape(READ**2, -1)).view(READ**2, -1, images.shape[1])
-            made = torch.bmm(at_points, weights.transpose(1, 2))
-            into = tiles[block].permute(3, 4, 0, 1, 2, 5)
-            made = (of_results @ made.view(READ**2, -1)).view(into.shape)
-            if bias is None:
-                into.copy_(made)
-            else:
-                torch.add(made, bias, out=into)
-        return _images(results[:, : height - 2, : width - 2])
+        to_points, _, to_results = _steps()
+        high, wide = (side - 2 for side in images.shape[2:])
+        pixels = _whole_tiles(_pixels_last(images), 2)
+        made = images.new_empty(len(images), *(side - 2 for side in pixels.shape[1:3]), len(weight))
+        patches, tiles = _patches(pixels), _tiles(made)
+        with _workspace() as space:
+            for part in _parts(weight):
+                weights = _weights_at_points(weight[part], space).transpose(1, 2)
+                for block in _blocks(*patches.shape[2:5]):
+                    read = space.map(to_points, space.copy(patches[block], "one"), "two").flatten(1, 3)
+                    products = torch.bmm(read, weights, out=space("one", *read.shape[:2], weights.shape[2]))
+                    results, into = space.map(to_results, products, "two"), tiles[block][..., part]
+                    if bias is None:
+                        into.copy_(results.view(into.shape))
+                    else:
+                        torch.add(results.view(into.shape), bias[part], out=into)
+        return _images(made[:, :high, :wide])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -75,46 +77,91 @@ class WinogradConv(torch.autograd.Function):
 
 def tile_count(shape: torch.Size, padding: tuple[int, ...]) -> int:
     """Of the results of images of this shape, (N, C, H, W), padded so far on each side of H and of W."""
-    sides = (math.ceil(max(0, side + 2 * more - 2) / SIDE) for side, more in zip(shape[2:], padding, strict=True))
-    return shape[0] * math.prod(sides)
+    sides = (max(0, side + 2 * more - 2) for side, more in zip(shape[2:], padding, strict=True))
+    return shape[0] * math.prod(math.ceil(side / SIDE) for side in sides)
 
 
 def _gradients(
     images: Tensor, weight: Tensor, incoming: Tensor, of_images: bool, of_weight: bool
 ) -> tuple[Tensor | None, Tensor | None]:
     """Every step of the forward pass, transposed, last to first."""
-    _, channels, height, width = images.shape
-    of_tiles, of_weights, of_results = _steps()
-    pixels = _whole_tiles(_pixels_last(images), READ - SIDE)
-    patches, tiles = _patches(pixels), _tiles(_whole_tiles(_pixels_last(incoming), 0))
-    weights = _weights_at_points(weight, of_weights) if of_images else weight
+    height, width = images.shape[2:]
+    to_points, from_weights, to_results = _steps()
+    pixels = _whole_tiles(_pixels_last(images), 2)
     for_pixels = torch.zeros_like(pixels) if of_images else pixels
-    for_patches = _patches(for_pixels)
-    for_weights = weight.new_zeros(READ**2, *weight.shape[:2])
-    for block in _blocks(*patches.shape[:3]):
-        given = tiles[block].permute(3, 4, 0, 1, 2, 5)
-        given = (of_results.T @ given.reshape(SIDE**2, -1)).view(READ**2, -1, len(weight))
-        if of_images:
-            into = for_patches[block].permute(4, 5, 0, 1, 2, 3)
-            made = torch.bmm(given, weights)
-            made = (of_tiles.T @ made.view(READ**2, -1)).view(into.shape)
-            for rows in (slice(SIDE), slice(SIDE, READ)):  # a slice of the overlapping tiles overlaps no more
-                for columns in (slice(SIDE), slice(SIDE, READ)):
-                    into[rows, columns] += made[rows, columns]
-        if of_weight:
-            read = patches[block].permute(4, 5, 0, 1, 2, 3)
-            at_points = (of_tiles @ read.reshape(READ**2, -1)).view(READ**2, -1, channels)
-            for_weights.baddbmm_(given.transpose(1, 2), at_points)
-    found = (of_weights.T @ for_weights.view(READ**2, -1)).view(3, 3, *weight.shape[:2]).permute(2, 0, 1, 3)
-    return (
-        _images(for_pixels[:, :height, :width]) if of_images else None,
-        _images(found) if of_weight else None,
-    )
+    patches, for_patches = _patches(pixels), _patches(for_pixels)
+    tiles = _tiles(_whole_tiles(_pixels_last(incoming), 0))
+    for_weight = torch.empty_like(weight) if of_weight else weight
+    with _workspace() as space:
+        for part in _parts(weight):
+            shape = READ**2, *weight[part].shape[:2]
+            weights = _weights_at_points(weight[part], space) if of_images else weight
+            sums = space("sums", *shape).zero_() if of_weight else weight
+            for block in _blocks(*patches.shape[2:5]):
+                given = space.map(to_results.T, space.copy(tiles[block][..., part], "one"), "two").flatten(1, 3)
+                if of_images:
+                    products = torch.bmm(given, weights, out=space("one", *given.shape[:2], shape[2]))
+                    made, into = space.map(to_points.T, products, "three"), for_patches[block]
+                    made = made.view(into.shape)
+                    for rows in (slice(SIDE), slice(SIDE, READ)):  # patches overlap, such slices of them do not
+                        for columns in (slice(SIDE), slice(SIDE, READ)):
+                            into[rows, columns] += made[rows, columns]
+                if of_weight:
+                    read = space.map(to_points, space.copy(patches[block], "one"), "three").flatten(1, 3)
+                    sums.baddbmm_(given.transpose(1, 2), read)
+            if of_weight:
+                into = for_weight[part].permute(2, 3, 0, 1)
+                into.copy_(space.map(from_weights.T, sums, "one").view(into.shape))
+    return _images(for_pixels[:, :height, :width]) if of_images else None, for_weight if of_weight else None
 
 
-def _weights_at_points(weight: Tensor, of_weight: Tensor) -> Tensor:
+class _Workspace:
+    """Memory between the steps. Kept from call to call, it need not be cleared by the system each time.
+
+    A buffer has a name and grows as needed; what is in it lasts until somebody asks for that name again.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        """The buffer as uninitialised float32 of this shape."""
+        size = math.prod(shape)
+        if name not in self._buffers or len(self._buffers[name]) < size:
+            self._buffers.pop(name, None)
+            with torch.inference_mode(False):  # else no training could write into it
+                self._buffers[name] = torch.empty(size, dtype=torch.float32, device="cpu")
+        return self._buffers[name][:size].view(shape)
+
+    def copy(self, values: Tensor, name: str) -> Tensor:
+        """(P, Q, …) -> (P * Q, …), contiguous."""
+        return self(name, *values.shape).copy_(values).flatten(0, 1)
+
+    def map(self, step: Tensor, values: Tensor, name: str) -> Tensor:
+        """(P, Q), (Q, …) contiguous -> (P, …): each value a weighted sum of Q."""
+        found = self(name, len(step), *values.shape[1:])
+        torch.mm(step, values.view(len(values), -1), out=found.view(len(step), -1))
+        return found
+
+
+_SPARE: list[_Workspace] = []
+
+
+@contextlib.contextmanager
+def _workspace() -> Iterator[_Workspace]:
+    """One for this thread alone. One is kept for the next call; those of other threads at the same time are not."""
+    try:
+        space = _SPARE.pop()
+    except IndexError:
+        space = _Workspace()
+    yield space
+    if not _SPARE:
+        _SPARE.append(space)
+
+
+def _weights_at_points(weight: Tensor, space: _Workspace) -> Tensor:
     """(C', C, 3, 3) -> (36, C', C)."""
-    return (of_weight @ weight.permute(2, 3, 0, 1).reshape(9, -1)).view(READ**2, *weight.shape[:2])
+    return space.map(_steps()[1], space.copy(weight.permute(2, 3, 0, 1), "one"), "weights")
 
 
 def _pixels_last(images: Tensor) -> Tensor:
@@ -128,36 +175,45 @@ def _images(pixels: Tensor) -> Tensor:
 
 
 def _whole_tiles(pixels: Tensor, more: int) -> Tensor:
-    """(N, H, W, C) with zeros below and on the right, so that the sides are a multiple of SIDE and `more`."""
+    """(N, H, W, C) with zeros below and on the right: the sides of whole tiles of results, and `more`."""
     below, right = (-(side - more) % SIDE for side in pixels.shape[1:3])
     return F.pad(pixels, (0, 0, 0, right, 0, below)) if below or right else pixels
 
 
 def _patches(pixels: Tensor) -> Tensor:
-    """(N, 4 T + 2, 4 S + 2, C) -> a view of (N, T, S, C, 6, 6), in which patches overlap by 2."""
-    return pixels.unfold(1, READ, SIDE).unfold(2, READ, SIDE)
+    """(N, H, W, C) -> a view of (6, 6, N, T, S, C): what each tile of results reads, overlapping by 2."""
+    return pixels.unfold(1, READ, SIDE).unfold(2, READ, SIDE).permute(4, 5, 0, 1, 2, 3)
 
 
 def _tiles(pixels: Tensor) -> Tensor:
-    """(N, 4 T, 4 S, C) -> a view of (N, T, S, 4, 4, C)."""
+    """(N, 4 T, 4 S, C) -> a view of (4, 4, N, T, S, C)."""
     count, height, width, channels = pixels.shape
-    return pixels.view(count, height // SIDE, SIDE, width // SIDE, SIDE, channels).transpose(2, 3)
+    apart = pixels.view(count, height // SIDE, SIDE, width // SIDE, SIDE, channels)
+    return apart.permute(2, 4, 0, 1, 3, 5)
 
 
-def _blocks(count: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
-    """Indices into (N, T, S): TILES tiles or less, several images or rows of one; one row at least."""
+def _parts(weight: Tensor) -> Iterator[slice]:
+    """Of the channels that are made: WEIGHTS pairs or less, one channel at least."""
+    made, read = weight.shape[:2]
+    size = max(1, WEIGHTS // read)
+    return (slice(first, first + size) for first in range(0, made, size))
+
+
+def _blocks(count: int, rows: int, columns: int) -> Iterator[tuple[slice, ...]]:
+    """Indices into (…, …, N, T, S, C): TILES tiles or less, several images or rows of one; one row at least."""
     images, high = max(1, TILES // (rows * columns)), min(rows, max(1, TILES // columns))
     for first in range(0, count, images):
         for top in range(0, rows, high):
-            yield slice(first, first + images), slice(top, top + high)
+            yield slice(None), slice(None), slice(first, first + images), slice(top, top + high)
 
 
 @functools.cache
 def _steps() -> tuple[Tensor, Tensor, Tensor]:
-    """(36, 36) from pixels to points, (36, 9) from weights to points, (16, 36) from points to results; in float32."""
-    results, weights = (_values_at_points(terms) for terms in (SIDE, 3))
-    pixels = torch.linalg.inv(_values_at_points(READ)).T
-    twice = [torch.kron(step, step).float().contiguous() for step in (pixels, weights, results.T)]
+    """From pixels to points (36, 36), from weights to points (36, 9), from points to results (16, 36); float32."""
+    with torch.inference_mode(False), torch.device("cpu"):
+        weights, results = (_values_at_points(terms) for terms in (3, SIDE))
+        pixels = torch.linalg.inv(_values_at_points(READ)).T
+        twice = [torch.kron(step, step).float().contiguous() for step in (pixels, weights, results.T)]
     return twice[0], twice[1], twice[2]
 
 
