@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import pytest
@@ -25,10 +26,10 @@ SHAPES = {  # images, channels read and made, height, width
 
 def drawn(name: str, dtype: torch.dtype) -> tuple[list[Tensor], Tensor]:
     """Images, weights and biases that want gradients, and the gradient of the results; the same for every dtype."""
-    torch.manual_seed(0)
     count, read, made, height, width = SHAPES[name]
-    inputs = [torch.randn(count, read, height, width), torch.randn(made, read, 3, 3), torch.randn(made)]
-    incoming = torch.randn(count, made, height - 2, width - 2)
+    drawing = torch.Generator().manual_seed(0)
+    sizes = (count, read, height, width), (made, read, 3, 3), (made,), (count, made, height - 2, width - 2)
+    *inputs, incoming = (torch.randn(size, generator=drawing) for size in sizes)
     images, weight, bias = (tensor.to(dtype) for tensor in inputs)
     images, weight = (tensor.to(memory_format=torch.channels_last) for tensor in (images, weight))
     return [tensor.requires_grad_(True) for tensor in (images, weight, bias)], incoming.to(dtype)
@@ -99,6 +100,30 @@ def test_gradients_may_come_in_any_layout() -> None:
     straight = torch.autograd.grad(made, inputs, incoming)
     for one, other in zip((*spread, *turned), (*ones, *straight), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
+
+
+def test_what_was_computed_in_inference_mode_does_not_stop_training() -> None:
+    """The steps and the memory between them are kept from call to call."""
+    winograd._SPARE.clear()
+    winograd._steps.cache_clear()
+    inputs, incoming = drawn("no whole tiles", torch.float32)
+    with torch.inference_mode():
+        made = WinogradConv.apply(*inputs)
+    again = images_and_gradients(WinogradConv.apply, inputs, incoming)
+    torch.testing.assert_close(again[0], made, rtol=0, atol=0)
+
+
+def test_threads_do_not_share_what_lies_between_the_steps() -> None:
+    names = list(SHAPES) * 8
+
+    def compute(name: str) -> list[Tensor]:
+        return images_and_gradients(WinogradConv.apply, *drawn(name, torch.float32))
+
+    alone = {name: compute(name) for name in SHAPES}
+    with ThreadPoolExecutor(4) as threads:
+        for name, found in zip(names, threads.map(compute, names), strict=True):
+            for one, other in zip(found, alone[name], strict=True):
+                torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 16), (5, 3, 7), (3, 40, 200), (300, 1, 1)])

@@ -101,11 +101,7 @@ def _gradients(
                 given = space.map(to_results.T, space.copy(tiles[block][..., part], "one"), "two").flatten(1, 3)
                 if of_images:
                     products = torch.bmm(given, weights, out=space("one", *given.shape[:2], shape[2]))
-                    made, into = space.map(to_points.T, products, "three"), for_patches[block]
-                    made = made.view(into.shape)
-                    for rows in (slice(SIDE), slice(SIDE, READ)):  # patches overlap, such slices of them do not
-                        for columns in (slice(SIDE), slice(SIDE, READ)):
-                            into[rows, columns] += made[rows, columns]
+                    _add(space.map(to_points.T, products, "three"), for_patches[block])
                 if of_weight:
                     read = space.map(to_points, space.copy(patches[block], "one"), "three").flatten(1, 3)
                     sums.baddbmm_(given.transpose(1, 2), read)
@@ -113,6 +109,14 @@ def _gradients(
                 into = for_weight[part].permute(2, 3, 0, 1)
                 into.copy_(space.map(from_weights.T, sums, "one").view(into.shape))
     return _images(for_pixels[:, :height, :width]) if of_images else None, for_weight if of_weight else None
+
+
+def _add(values: Tensor, patches: Tensor) -> None:
+    """To what is there. Patches overlap, but not those slices of them that are added to at a time."""
+    values = values.view(patches.shape)
+    for rows in (slice(SIDE), slice(SIDE, READ)):
+        for columns in (slice(SIDE), slice(SIDE, READ)):
+            patches[rows, columns] += values[rows, columns]
 
 
 class _Workspace:
