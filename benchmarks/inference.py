@@ -51,7 +51,7 @@ from translate.checkpoints.format import load_generator, save_checkpoint
 from translate.checkpoints.reference import net_G, to_reference
 from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, GeneratorConfig
-from translate.data.images import list_images
+from translate.data.listing import list_images
 from translate.devices import choose_device, describe, has_fast_bfloat16
 from translate.errors import UserError
 from translate.inference.engines import ENGINES

@@ -44,7 +44,8 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
 from translate.config import GeneratorConfig
-from translate.data.images import list_images, to_pixels, to_tensor
+from translate.data.listing import list_images
+from translate.data.tensors import to_pixels, to_tensor
 from translate.devices import choose_device, describe
 from translate.inference.tiling import translate_tiled
 from translate.memory import peak_memory

@@ -19,6 +19,11 @@ def picture(seed: int, width: int = 24, height: int = 20, channels: int = 3) -> 
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
+def noise(*shape: int, dtype: Any = np.uint8, seed: int = 0) -> npt.NDArray[Any]:
+    """Of any shape and integer type, over its whole range."""
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
 def write(path: Path, array: npt.NDArray[Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path)

@@ -13,58 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 from PIL import Image, ImageCms
 
-from translate.data.images import (
-    UnreadableImage,
-    from_batch,
-    image_size,
-    list_images,
-    open_image,
-    read_array,
-    to_array,
-    to_batch,
-    to_pixels,
-    to_tensor,
-)
+from tests.data.pictures import noise
+from translate.data.images import UnreadableImage, image_size, open_image, read_array, to_array
 from translate.errors import UserError
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
-
-
-def noise(*shape: int, dtype: Any = np.uint8, seed: int = 0) -> npt.NDArray[Any]:
-    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
-
-
-def test_numbers_are_those_of_totensor_and_normalize() -> None:
-    array = noise(7, 5, 3)
-    expected = (torch.from_numpy(array.transpose(2, 0, 1).copy()).float() / 255 - 0.5) / 0.5
-    assert to_tensor(array).shape == (3, 7, 5)
-    torch.testing.assert_close(to_tensor(array), expected, atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize("bits", [8, 16])
-def test_every_level_survives_the_way_to_a_tensor_and_back(bits: int) -> None:
-    levels = np.arange(2**bits).astype(np.uint8 if bits == 8 else np.uint16).reshape(16, -1, 1)
-    tensor = to_tensor(levels)
-    assert (tensor.min().item(), tensor.max().item()) == (-1, 1)
-    np.testing.assert_array_equal(to_pixels(tensor, bits), levels)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_batches_are_what_single_images_are(dtype: Any) -> None:
-    images = noise(3, 7, 5, 3, dtype=dtype)
-    images.flags.writeable = False  # as Pillow's are
-    batch = to_batch(images, torch.device("cpu"))
-    assert torch.equal(batch, torch.stack([to_tensor(image) for image in images]))
-    assert batch.is_contiguous(memory_format=torch.channels_last)
-    np.testing.assert_array_equal(from_batch(batch, images.dtype.itemsize * 8), images)
-
-
-def test_pixels_are_clamped_and_rounded_to_the_nearest() -> None:
-    tensor = torch.tensor([-3.0, 3.0, 0.5 / 127.5 - 1 + 1e-3]).reshape(1, 1, 3)
-    assert to_pixels(tensor).ravel().tolist() == [0, 255, 1]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I;16", "I;16B"])
@@ -327,13 +282,3 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(UnreadableImage, match=r"x\.png.*MAX_IMAGE_PIXELS"):
         open_image(tmp_path / "x.png")
-
-
-def test_listing(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "sub/c.tiff", "._a.png", ".hidden/d.png", "__MACOSX/e.png", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
-    names = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    assert [name for name in names if "loop" not in name] == ["a.png", "b.JPG", "sub/c.tiff"]
-    assert len(names) <= 6  # the loop is entered once at most

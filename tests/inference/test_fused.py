@@ -10,7 +10,7 @@ import torch
 
 from tests.conftest import picture
 from translate.config import GeneratorConfig
-from translate.data.images import to_tensor
+from translate.data.tensors import to_tensor
 from translate.inference.fused import fuse
 from translate.networks import build_generator, use_image_statistics
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from tests.conftest import picture
 from translate.config import GeneratorConfig
-from translate.data.images import to_pixels, to_tensor
+from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.activations import Activation, Space
 from translate.inference.estimates import regions_over, weights_of

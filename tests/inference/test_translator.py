@@ -14,7 +14,7 @@ import translate
 from tests.conftest import picture
 from tests.inference.conftest import MakeCheckpoint
 from translate.checkpoints.format import load_generator
-from translate.data.images import to_pixels, to_tensor
+from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 
 

@@ -19,7 +19,8 @@ from translate.config import DataConfig
 from translate.data.cache import DecodedCache
 from translate.data.folders import Domain, check_side_by_side, find_images, has_split
 from translate.data.formats import Pixels
-from translate.data.images import UnreadableImage, read_array, to_tensor
+from translate.data.images import UnreadableImage, read_array
+from translate.data.tensors import to_tensor
 from translate.data.transforms import Augment, check_sizes, prepare
 from translate.errors import UserError
 

@@ -18,7 +18,8 @@ from typing import Literal, overload
 
 import numpy as np
 
-from translate.data.images import UnreadableImage, image_size, scan
+from translate.data.images import UnreadableImage, image_size
+from translate.data.listing import scan
 from translate.errors import UserError
 
 Layout = Literal["side_by_side", "two_folders", "unpaired"]

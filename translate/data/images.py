@@ -1,4 +1,4 @@
-"""Image files to pixels, pixels to tensors, and back.
+"""Image files to pixels.
 
 `open_image` and `to_array` deal in PIL images, for callers who have or want one (the studio, the Translator). Pillow
 holds colour with 8 bits a channel and knows no images of five channels, so the loaders use `read_array`, from the file
@@ -8,25 +8,17 @@ to the pixels: 16-bit colour keeps its 16 bits, and `.npy` and multi-channel TIF
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from translate.data import formats
 from translate.data.colour import levels_to_srgb, to_srgb
 from translate.data.formats import Pixels
 from translate.errors import UserError
-
-IMAGE_SUFFIXES: frozenset[str] = frozenset(
-    ".jpg .jpeg .png .webp .bmp .tif .tiff .ppm .pgm .pbm .pnm .gif .jp2 .avif .tga .npy".split()  # noqa: SIM905
-)
-"""Lower-case suffixes of the files that count as images; `.npy` is an (H, W) or (H, W, C) array of uint8 or uint16."""
 
 _ORIENTATION = 0x0112  # EXIF tag
 _GREY_16 = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
@@ -44,33 +36,6 @@ class UnreadableImage(UserError):
 
     def __str__(self) -> str:
         return f"Cannot read {self.source}: {self.reason}."
-
-
-def list_images(folder: Path) -> list[Path]:
-    """The image files in a folder and its subfolders, by suffix, sorted by relative path; hidden files are left out."""
-    return [folder / name for name in scan(folder)]
-
-
-def scan(folder: Path) -> list[str]:
-    """Like `list_images`, as sorted paths relative to the folder with `/` between the parts. Opens no image."""
-    return sorted(_walk(str(folder), "", set()))
-
-
-def _walk(folder: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith(".") or name == "__MACOSX":  # thumbnails and resource forks, not the user's images
-                continue
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():  # noqa: PTH122 (100,000 names)
-                yield prefix + name
-            elif entry.is_dir():
-                if entry.is_symlink():  # a link to a folder above would never end
-                    status = entry.stat()
-                    if (status.st_dev, status.st_ino) in seen:
-                        continue
-                    seen.add((status.st_dev, status.st_ino))
-                yield from _walk(entry.path, f"{prefix}{name}/", seen)
 
 
 # -------------------------------------------------------------------------------------------------------------- reading
@@ -238,39 +203,6 @@ def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
         opacity = alpha[rows].astype(np.uint32)
         result[rows] = (colour[rows] * opacity + top * (top - opacity) + top // 2) // top  # the nearest level
     return result
-
-
-# -------------------------------------------------------------------------------------------------------------- tensors
-
-
-def to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
-    """(H, W, C) pixels as a (C, H, W) float32 tensor: uint8, uint16 (or float32 from 0 to 1) become -1 to 1."""
-    half = np.float32(0.5 if array.dtype.kind == "f" else np.iinfo(array.dtype).max / 2)
-    planes = np.ascontiguousarray(array.transpose(2, 0, 1))  # before the conversion: a quarter of the bytes to move
-    return torch.from_numpy(planes.astype(np.float32)).div_(float(half)).sub_(1.0)
-
-
-def to_batch(images: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """(N, H, W, C) pixels as `to_tensor` gives each, (N, C, H, W) on a device: as bytes on the way there."""
-    half = np.iinfo(images.dtype).max / 2
-    batch = torch.from_numpy(images if images.flags.writeable else images.copy()).to(device)
-    return batch.permute(0, 3, 1, 2).float().div_(half).sub_(1.0)  # in channels_last: nothing is moved
-
-
-def from_batch(batch: torch.Tensor, bits: int = 8) -> Pixels:
-    """(N, C, H, W) in [-1, 1] as (N, H, W, C) uint8 (uint16 where bits is 16), rounded to the nearest and clamped."""
-    top = 2**bits - 1
-    levels = batch.detach().permute(0, 2, 3, 1).float().add(1.0).mul_(top / 2).round_().clamp_(0, top)
-    if bits == 8:
-        levels = levels.to(torch.uint8)  # a quarter of the bytes to fetch
-    array = levels.contiguous().cpu().numpy()
-    pixels: Pixels = array.astype(np.uint8 if bits == 8 else np.uint16, copy=False)
-    return pixels
-
-
-def to_pixels(tensor: torch.Tensor, bits: int = 8) -> Pixels:
-    """(C, H, W) as `from_batch` gives it: (H, W, C) uint8 or uint16."""
-    return from_batch(tensor[None], bits).squeeze(0)
 
 
 # -------------------------------------------------------------------------------------------------------------- details

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from translate.data.findings import FolderGroup, FolderReport, render, warn
 from translate.data.folders import check_root, match_pairs
-from translate.data.images import scan
 from translate.data.inspection import Facts, look_or_reason, near_duplicates
+from translate.data.listing import scan
 from translate.errors import UserError
 
 __all__ = ["FolderGroup", "FolderReport", "inspect_folder", "render"]

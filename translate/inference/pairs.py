@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from translate.checkpoints.folder import CONFIG_FILE, weights_file
-from translate.data.images import list_images
+from translate.data.listing import list_images
 from translate.errors import UserError
 from translate.inference.raster import WRITABLE
 from translate.inference.translator import Translator

@@ -28,7 +28,9 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from translate.config import CheckpointConfig, Direction
-from translate.data.images import list_images, open_image, to_array, to_pixels, to_tensor
+from translate.data.images import open_image, to_array
+from translate.data.listing import list_images
+from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.export import Images, need
 from translate.networks import ResNetGenerator

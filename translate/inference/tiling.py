@@ -31,7 +31,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from translate.data.images import to_pixels, to_tensor
+from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.activations import Activation, Space
 from translate.inference.estimates import estimate_statistics

@@ -15,7 +15,7 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
 from translate.config import CheckpointConfig, Direction
-from translate.data.images import from_batch, to_batch
+from translate.data.tensors import from_batch, to_batch
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
 from translate.inference.engines import Engine, choose_engine, make_engine

@@ -112,7 +112,8 @@ def _row(root: Path, group: FolderGroup) -> str:
 
 def thumbnails(folder: Path, domain: str = "") -> list[tuple[str, str]]:
     """(name, data URI) of a few readable pictures from all over a folder; pairs keep both halves."""
-    from translate.data.images import read_array, scan
+    from translate.data.images import read_array
+    from translate.data.listing import scan
 
     names = scan(folder)
     picked = names[:: max(1, len(names) // (2 * SHOWN))]

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from translate.config import Direction
-from translate.data.images import to_pixels
+from translate.data.tensors import to_pixels
 from translate.models import CycleGAN, Pix2Pix
 from translate.networks.blocks import use_image_statistics
 

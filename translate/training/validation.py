@@ -13,7 +13,7 @@ from torch import nn
 from translate.config import CycleGANConfig, Direction, Pix2PixConfig, TrainConfig
 from translate.data.folders import has_split
 from translate.data.formats import Pixels
-from translate.data.images import to_pixels, to_tensor
+from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.evaluation.images import read_split
 from translate.evaluation.measure import Known, know, lower_is_better, measure, open_judges, translate_all
