@@ -1,9 +1,9 @@
 """Every kernel of this project, in the surroundings it meets in networks, against PyTorch's own in float64.
 
 A combination is norm → layer → activation in place → sum with the input. It is computed by the project's layers, on a
-processor that is taken for one with AVX2 alone, and by PyTorch's layers in float64 and in the contiguous layout, with the
-same weights. Compared are the result, with gradients and without, the gradients of the images and of every parameter,
-and those of a gradient penalty, which are derivatives of derivatives.
+processor that is taken for one with AVX2 alone, and by PyTorch's layers in float64 and in the contiguous layout, with
+the same weights. Compared are the result, with gradients and without, the gradients of the images and of every
+parameter, and those of a gradient penalty, which are derivatives of derivatives.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ PENALISED = [one for one in COMBINATIONS if one.norm != "batch" and one.activati
 """Discriminators are what gradient penalties are of: LeakyReLU, instance norm or none."""
 
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 0.02}
-"""Largest root of the mean squared error, relative to that of the values. bfloat16 has 8 bits, a rounding error of 0.002;
-several add up. float32 has one of 6e-8, and Winograd's algorithm with its sums over 864 products stays below 2e-6."""
+"""Largest root of the mean squared error, relative to that of the values. bfloat16 has 8 bits, a rounding error of
+0.002; several add up. float32 has one of 6e-8, of which sums over hundreds of products make more."""
 
 
 class Block(nn.Module):
@@ -181,7 +181,7 @@ class Setting:
 
 
 def prepare(combination: Combination) -> Setting:
-    """Draw weights and images. No gradient comes to values near an activation's kink, which rounding may move across."""
+    """Draw weights and images. No gradient comes to values near an activation's kink: rounding may move them over."""
     drawing = torch.Generator().manual_seed(0)
     ours, exact = Block(combination, ours=True), Block(combination, ours=False)
     with torch.no_grad():

@@ -1,8 +1,9 @@
 """Every preset of datasets/ trains and translates, in each way that a processor may compute it.
 
-A compact preset is trained as it is, except for the number of steps. So are the others, but for what would only take time:
-residual blocks after the second, which are all alike, batches of more than one image, and crops that can be smaller without
-another kernel being chosen. Presets that then differ in names alone are one configuration, which is trained once.
+A compact preset is trained as it is, except for the number of steps. So are the others, but for what would only take
+time: residual blocks after the second, which are all alike, batches of more than one image, and crops that can be
+smaller without another kernel being chosen. Presets that then differ in names alone are one configuration, which is
+trained once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from tests.conftest import REPOSITORY, picture
 from translate.config import TrainConfig
@@ -36,7 +38,7 @@ SIDE = 256
 """Of the pictures, in pixels."""
 SMALL_CROP = 128
 """The smallest crop of which the wide layers of the CycleGAN paper's generator, at a quarter of the resolution, are
-computed by Winograd's algorithm for single images: 8 × 8 tiles of 4 × 4 pixels. A U-Net has a smallest size of its own."""
+computed by Winograd's algorithm for single images: 8 × 8 tiles of 4 × 4 pixels. A U-Net has its own smallest size."""
 
 BY_WINOGRAD = {"apple2orange/train", "facades/compact", "horse2zebra/compact"}
 """Configurations with layers for Winograd's algorithm: 96 channels or more on both sides and 64 tiles or more."""
@@ -70,6 +72,9 @@ def configurations() -> dict[str, list[str]]:
 
 CONFIGURATIONS = configurations()
 
+COMPILED_PRECISION = "bfloat16" if has_fast_bfloat16(choose_device("cpu")) else "float32"
+"""`train` compiles by itself in bfloat16 alone, on a CPU."""
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -87,7 +92,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def train_and_translate(preset: str, folders: dict[str, Path], run: Path, **settings: Any) -> None:
-    """Take three steps, then translate a picture with the checkpoint they leave. Removes the run: some take gigabytes."""
+    """Take three steps, translate a picture with the checkpoint they leave, and remove the run, which may be large."""
     chosen = {
         "data.root": str(folders[load(preset).model.name]),
         "data.workers": 0,
@@ -151,3 +156,29 @@ def test_it_trains_in_float32_on_a_processor_with_avx2_alone(
 @pytest.mark.parametrize("preset", CONFIGURATIONS)
 def test_it_trains_in_bfloat16(preset: str, pictures: dict[str, Path], tmp_path: Path) -> None:
     train_and_translate(preset, pictures, tmp_path / "run", **{"run.precision": "bfloat16"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", CONFIGURATIONS)
+def test_it_trains_compiled(
+    preset: str, pictures: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced and differentiated by torch.compile, then run operation by operation: writing code would take minutes."""
+    compile_module = nn.Module.compile
+    compiled: list[nn.Module] = []
+
+    def trace(module: nn.Module, **options: Any) -> None:
+        compiled.append(module)
+        compile_module(module, backend="aot_eager", fullgraph=True, **options)
+
+    monkeypatch.setattr(nn.Module, "compile", trace)
+    settings = {"run.precision": COMPILED_PRECISION, "run.compile": "on"}
+    train_and_translate(preset, pictures, tmp_path / "run", **settings)
+    assert len(compiled) == {"pix2pix": 2, "cyclegan": 4}[load(preset).model.name]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_it_trains_with_generated_code(pictures: dict[str, Path], tmp_path: Path) -> None:
+    settings = {"run.precision": COMPILED_PRECISION, "run.compile": "on"}
+    train_and_translate("edges2shoes/compact", pictures, tmp_path / "run", **settings)
