@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from translate.checkpoints.format import copy_weights
 from translate.config import TrainConfig
 from translate.errors import UserError
+from translate.kernels.optimise import optimise
 from translate.models import build_model
 from translate.networks.blocks import synchronise
 from translate.training.descent import Descent
@@ -53,6 +54,9 @@ class TrainingStep:
             "generators": self.model.generators,
             "discriminators": self.model.discriminators,
         }
+        for networks in self.networks.values():
+            for network in networks.values():
+                optimise(network, device, dtype)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.descents = {player: self._descent(player) for player in self.model.players}
         self._average_generators()

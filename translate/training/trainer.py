@@ -20,7 +20,7 @@ from translate.config import CheckpointConfig, Pix2PixConfig, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, describe
 from translate.errors import UserError
-from translate.memory import keep_freed_memory, separate_large_blocks
+from translate.kernels.memory import keep_freed_memory, separate_large_blocks
 from translate.tracking.history import History, read_history
 from translate.tracking.weights_and_biases import Tracker
 from translate.training.choices import choose
@@ -44,20 +44,22 @@ AGREE_EVERY = 10
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, resume: bool = False) -> Path:
+def train(config: TrainConfig, resume: bool = False, *, own_process: bool = False) -> Path:
     """Train a model and leave a run folder: config.yaml, history.jsonl, samples/, checkpoints/, state/.
 
     Args:
         config: all settings; `run.dir` names the folder.
         resume: go on from the folder's newest whole state, exactly: on the CPU every later loss is bit for bit that of
             a run that was never stopped. Starts from the beginning where the folder has no state yet.
+        own_process: the process is there for this run alone, as that of a command is. The settings of its memory
+            allocator are then made to suit training, and stay. None of the results depends on it.
     Returns:
         the run folder.
     Raises:
         UserError: settings, data or state that cannot be used; a loss that is no longer a number.
         Stopped: SIGINT or SIGTERM came; the state is saved.
     """
-    run = Run(config, resume)
+    run = Run(config, resume, own_process)
     with noted(run.folder):
         return run.fit()
 
@@ -65,7 +67,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
 class Run:
     """A training run. With several processes each makes one; the main one writes."""
 
-    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+    def __init__(self, config: TrainConfig, resume: bool = False, own_process: bool = False) -> None:
         self.config = config
         self.folder = config.run.dir
         self.processes = PartialState(cpu=config.run.device == "cpu")
@@ -75,7 +77,8 @@ class Run:
         distributed = self.processes.num_processes > 1
         self.global_batch = config.optim.batch_size * self.processes.num_processes
         self.device = self.processes.device if distributed else choose_device(config.run.device)
-        if self.device.type == "cpu":
+        self.sets_allocator = own_process and self.device.type == "cpu"
+        if self.sets_allocator:
             separate_large_blocks()
 
         # The data.
@@ -181,7 +184,7 @@ class Run:
             lr_factor = self.schedule.factor(self.step)
             losses = self.train_step(batch, self.step, lr_factor)
             self.step += 1
-            if self.step == begun_at + 1 and self.device.type == "cpu":
+            if self.step == begun_at + 1 and self.sets_allocator:
                 keep_freed_memory()  # not sooner: weights and moments have blocks of their own by now
             self.progress.advance(self.step)
             for problem in batch["skipped"]:
