@@ -10,12 +10,12 @@ import torch
 from tests.conftest import TINY_GENERATOR, hash_of, picture
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.settings import CheckpointConfig
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator, generator_config
 
 
 def tiny_checkpoint(folder: Path, directions: tuple[str, ...] = ("a2b", "b2a"), **settings: Any) -> Path:
     """A checkpoint with random weights of its own, horse ↔ zebra unless `settings` say otherwise."""
-    generators = {direction: GeneratorConfig.model_validate(TINY_GENERATOR) for direction in directions}
+    generators = {direction: generator_config(**TINY_GENERATOR) for direction in directions}
     tree = {"name": folder.name, "domains": {"a": "horse", "b": "zebra"}, "generators": generators} | settings
     networks = {}
     for number, (direction, architecture) in enumerate(generators.items()):

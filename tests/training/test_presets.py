@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from torch import nn
+from translate.networks.winograd import WinogradConv
 
 from tests.conftest import REPOSITORY, picture
 from translate.config import TrainConfig
 from translate.devices import choose_device, has_fast_bfloat16
 from translate.inference.translator import Translator
-from translate.networks import convolutions
-from translate.networks.winograd import WinogradConv
+from translate.kernels import processor
+from translate.kernels.winograd import WinogradConv
 from translate.tracking.history import read_history
 from translate.training.trainer import train
 
@@ -127,7 +128,7 @@ def winograd_calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return apply(*arguments)
 
     monkeypatch.setattr(WinogradConv, "apply", noted)
-    monkeypatch.setattr(convolutions, "_has_avx2_alone", lambda: True)
+    monkeypatch.setattr(processor, "has_avx2_alone", lambda: True)
     return calls
 
 

@@ -33,7 +33,7 @@ from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.export import Images, need
-from translate.networks import ResNetGenerator
+from translate.networks.resnet import ResNetGenerator
 from translate.settings import Direction
 
 QUALITY = 46.0

@@ -17,7 +17,7 @@ from pathlib import Path
 import gradio as gr
 
 from translate.errors import UserError
-from translate.memory import share_heaps
+from translate.kernels.memory import share_heaps
 from translate.studio import (
     api,
     batch_tab,

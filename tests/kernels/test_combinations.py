@@ -1,8 +1,8 @@
 """Every kernel of this project, in the surroundings it meets in networks, against PyTorch's own in float64.
 
-A combination is norm → layer → activation in place → sum with the input. It is computed by the project's layers, on a
-processor that is taken for one with AVX2 alone, and by PyTorch's layers in float64 and in the contiguous layout, with
-the same weights. Compared are the result, with gradients and without, the gradients of the images and of every
+A combination is norm → layer → activation in place → sum with the input. It is computed by `optimise`'s layers,
+on a processor that is taken for one with AVX2 alone, and by PyTorch's layers in float64 and in the contiguous layout,
+with the same weights. Compared are the result, with gradients and without, the gradients of the images and of every
 parameter, and those of a gradient penalty, which are derivatives of derivatives.
 """
 
@@ -16,20 +16,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.networks import convolutions
+from translate.kernels import processor
+from translate.kernels.mixed_layout import MixedLayout
+from translate.kernels.optimise import optimise
+from translate.kernels.winograd import WinogradConv
 from translate.networks.blocks import InstanceNorm2d
-from translate.networks.convolutions import Conv2d, ConvTranspose2d, MixedLayout
-from translate.networks.winograd import WinogradConv
 
 PADDINGS = ("zeros", "reflect", "replicate")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A layer of the project and the layer of PyTorch that it replaces."""
+    """A layer that `optimise` replaces, and what of it is compared with PyTorch's own."""
 
     ours: type[nn.Module]
+    """As networks have it, before `optimise`."""
     plain: type[nn.Module]
+    """PyTorch's own."""
     arguments: dict[str, Any]
     shape: tuple[int, int, int, int]
     """(N, C, H, W) of the images."""
@@ -46,20 +49,20 @@ def _convolution(channels: tuple[int, int], size: int, **further: Any) -> dict[s
 
 
 KERNELS = {
-    "Winograd": Kernel(Conv2d, nn.Conv2d, _convolution((96, 96), 3, padding=1), (1, 96, 32, 32), WinogradConv),
+    "Winograd": Kernel(nn.Conv2d, nn.Conv2d, _convolution((96, 96), 3, padding=1), (1, 96, 32, 32), WinogradConv),
     "Winograd, no whole tiles": Kernel(
-        Conv2d, nn.Conv2d, _convolution((96, 112), 3, padding=1), (2, 96, 22, 27), WinogradConv
+        nn.Conv2d, nn.Conv2d, _convolution((96, 112), 3, padding=1), (2, 96, 22, 27), WinogradConv
     ),
-    "3×3": Kernel(Conv2d, nn.Conv2d, _convolution((6, 6), 3, padding=1), (2, 6, 13, 10), MixedLayout),
-    "7×7": Kernel(Conv2d, nn.Conv2d, _convolution((3, 8), 7, padding=3), (1, 3, 12, 17), MixedLayout),
+    "3×3": Kernel(nn.Conv2d, nn.Conv2d, _convolution((6, 6), 3, padding=1), (2, 6, 13, 10), MixedLayout),
+    "7×7": Kernel(nn.Conv2d, nn.Conv2d, _convolution((3, 8), 7, padding=3), (1, 3, 12, 17), MixedLayout),
     "4×4, stride 2": Kernel(
-        Conv2d, nn.Conv2d, _convolution((6, 8), 4, padding=1, stride=2), (2, 6, 12, 10), MixedLayout
+        nn.Conv2d, nn.Conv2d, _convolution((6, 8), 4, padding=1, stride=2), (2, 6, 12, 10), MixedLayout
     ),
-    "4×4, stride 1": Kernel(Conv2d, nn.Conv2d, _convolution((8, 1), 4, padding=1), (1, 8, 9, 9), MixedLayout),
-    "1×1": Kernel(Conv2d, nn.Conv2d, _convolution((6, 6), 1), (2, 6, 9, 8), MixedLayout, ("zeros",)),
-    "depthwise": Kernel(Conv2d, nn.Conv2d, _convolution((6, 6), 3, padding=1, groups=6), (2, 6, 9, 8), None),
+    "4×4, stride 1": Kernel(nn.Conv2d, nn.Conv2d, _convolution((8, 1), 4, padding=1), (1, 8, 9, 9), MixedLayout),
+    "1×1": Kernel(nn.Conv2d, nn.Conv2d, _convolution((6, 6), 1), (2, 6, 9, 8), MixedLayout, ("zeros",)),
+    "depthwise": Kernel(nn.Conv2d, nn.Conv2d, _convolution((6, 6), 3, padding=1, groups=6), (2, 6, 9, 8), None),
     "transposed 3×3": Kernel(
-        ConvTranspose2d,
+        nn.ConvTranspose2d,
         nn.ConvTranspose2d,
         _convolution((6, 4), 3, stride=2, padding=1, output_padding=1),
         (2, 6, 7, 6),
@@ -67,7 +70,7 @@ KERNELS = {
         ("zeros",),
     ),
     "transposed 4×4": Kernel(
-        ConvTranspose2d,
+        nn.ConvTranspose2d,
         nn.ConvTranspose2d,
         _convolution((6, 4), 4, stride=2, padding=1),
         (1, 6, 7, 6),
@@ -192,6 +195,7 @@ def prepare(combination: Combination) -> Setting:
     exact.load_state_dict(ours.state_dict())
     exact.double()
     ours.to(memory_format=combination.layout)
+    optimise(ours, torch.device("cpu"), combination.precision)
     images = torch.randn(KERNELS[combination.kernel].shape, generator=drawing)
     with torch.no_grad():
         before = exact.layer(exact.norm(images.double()))
@@ -244,7 +248,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[type]:
 
     watch(WinogradConv)
     watch(MixedLayout)
-    monkeypatch.setattr(convolutions, "_has_avx2_alone", lambda: True)
+    monkeypatch.setattr(processor, "has_avx2_alone", lambda: True)
     return calls
 
 
