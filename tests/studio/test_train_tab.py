@@ -12,8 +12,8 @@ gr = pytest.importorskip("gradio", reason="the studio needs gradio")
 
 from tests.studio.trained import note, trained_run  # noqa: E402
 from translate.data.report import inspect_folder  # noqa: E402
+from translate.runs import processes  # noqa: E402
 from translate.studio import app, pictures, report_cards, visitors  # noqa: E402
-from translate.training import jobs  # noqa: E402
 
 WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
 
@@ -22,7 +22,7 @@ WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSLATE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(jobs, "_launch", lambda run, *options: note(run))
+    monkeypatch.setattr(processes, "_launch", lambda run, *options: note(run))
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_visitors_of_an_open_studio_see_and_steer_their_own_only(unpaired: Path,
     assert visitors.visible_runs(runs, "bob", private=False) == []
     assert visitors.visible_runs(runs, "", private=False) == []
     handler(runs, "pause", private=False)("mine", "bob", {})  # which must not stop this very process
-    assert jobs.read_note(runs / "mine") == jobs.running(runs / "mine")
+    assert processes.read_note(runs / "mine") == processes.running(runs / "mine")
     assert "ada" not in (runs / "mine" / visitors.OWNER_FILE).read_text()
 
 

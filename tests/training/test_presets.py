@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from torch import nn
-from translate.networks.winograd import WinogradConv
 
 from tests.conftest import REPOSITORY, picture
 from translate.config import TrainConfig

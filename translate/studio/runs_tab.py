@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from translate.errors import UserError
+from translate.runs import processes
 from translate.runs.listing import Run, delete_run, running_one
 from translate.studio import compare_cards, library, run_cards, visitors
 from translate.studio.curves import HOVER
 from translate.studio.events import QUIET, new_folder, warn
-from translate.training import jobs
 
 TITLE = "Runs"
 
@@ -129,7 +129,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             run = one(names, token)
             if running_one(runs) is not None:
                 raise UserError("Another training is running; two at once would both crawl. Try again when it is done.")
-            jobs.resume(run.folder)
+            processes.resume(run.folder)
             gr.Info("It goes on; watch it in Train after loading the page again.", title="")
         except Exception as error:
             warn(error)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from translate.errors import UserError
+from translate.runs import processes
 from translate.runs.listing import list_runs
 from translate.studio import library, pictures, recipes, report_cards, run_cards, train_watch, visitors
 from translate.studio.events import QUIET, new_folder, uploaded
 from translate.studio.pictures import Found, discard
-from translate.training import jobs
 
 if TYPE_CHECKING:
     from translate.config import TrainConfig
@@ -205,7 +205,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             assert have is not None  # planned has made sure
             with train_watch.starting:
                 train_watch.refuse_a_second(runs, private)
-                jobs.start(config, have.root if have.is_upload else None)
+                processes.start(config, have.root if have.is_upload else None)
                 if not private:
                     visitors.claim(config.run.dir, token)
             return {

@@ -12,11 +12,11 @@ from typing import Any
 import gradio as gr
 
 from translate.errors import UserError
+from translate.runs import processes
 from translate.runs.listing import Run, running_one
 from translate.studio import run_cards, visitors
 from translate.studio.curves import HOVER
 from translate.studio.events import QUIET, warn
-from translate.training import jobs
 
 SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -115,9 +115,9 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
         except UserError:  # deleted by somebody meanwhile
             return {setup: gr.update(visible=True), watch: gr.update(visible=False), timer: gr.update(active=False)}
 
-    def steer(name: str, token: str, before: dict[str, int], wish: jobs.Wish) -> dict[Any, Any]:
+    def steer(name: str, token: str, before: dict[str, int], wish: processes.Wish) -> dict[Any, Any]:
         try:
-            jobs.stop(visible(name, token).folder, wish)
+            processes.stop(visible(name, token).folder, wish)
         except Exception as error:
             warn(error)
         return tick(name, token, before)
@@ -132,7 +132,7 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
         try:
             with starting:
                 refuse_a_second(runs, private)
-                jobs.resume(visible(name, token).folder)
+                processes.resume(visible(name, token).folder)
         except Exception as error:
             warn(error)
         return tick(name, token, before)
@@ -168,6 +168,6 @@ def refuse_a_second(runs: Path, private: bool) -> None:
 
 def is_news(run: Run) -> bool:
     """Whether somebody who comes back wants to see this run first: it is paused, or it ended within a day."""
-    if jobs.read_note(run.folder) is None:  # it was trained before runs wrote a note
+    if processes.read_note(run.folder) is None:  # it was trained before runs wrote a note
         return False
     return run.state == "paused" or datetime.now() - run.changed < timedelta(days=1)

@@ -217,7 +217,7 @@ class Learner:
             raise UserError(f"The saved state is of other networks than the settings describe: {reason}") from error
         for player_name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_below(tensors, f"optimizer.{player_name}."))
-        pooled = {name.split(".")[1] for name in tensors if name.startswith("pool.")}
+        pooled = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("pool."))
         for name in pooled:
             self.pools[name] = ImagePool(getattr(self.config.model, "pool_size", 0))
             self.pools[name].load_state_dict(_below(tensors, f"pool.{name}."), self.device)
