@@ -54,7 +54,10 @@ def test_settings_survive_the_file(tmp_path: Path) -> None:
     [
         ({"optim": {"learning_rate": 1}}, r"optim\.learning_rate: no such setting"),
         ({"optim": {"lr": "fast"}}, r"optim\.lr: .*valid number"),
-        ({"model": {"generator": {"size": 48}}}, r"model\.generator: size must be a power of two"),
+        (
+            {"model": {"generator": {"architecture": "unet", "size": 48}}},
+            r"model\.generator: size must be a power of two",
+        ),
         ({"run": {"steps": 3, "epochs": 3}}, r"run\.steps or run\.epochs, not both"),
         ({"model": {"generator": {"in_channels": 1}}}, r"identity loss needs as many channels"),
         ({"model": {"name": "stylegan"}}, r"model: .*stylegan"),
