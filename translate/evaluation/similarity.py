@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from translate.data.formats import Pixels
 from translate.download import Progress
 from translate.errors import UserError
-from translate.evaluation.weights import published_weights
+from translate.features.weights import published_weights
 
 SMALLEST_SIDE = 11
 """Pixels; SSIM's window."""

@@ -1,0 +1,23 @@
+"""Frozen feature networks by name: what compares pictures by their features gets its network here.
+
+`load_features("lite0")` opens one; `translate.features.network` says what it can do.
+"""
+
+from translate.features.network import Backbone, FeatureNetwork
+from translate.features.registry import (
+    feature_names,
+    is_file,
+    load_features,
+    register_features,
+    register_file_format,
+)
+
+__all__ = [
+    "Backbone",
+    "FeatureNetwork",
+    "feature_names",
+    "is_file",
+    "load_features",
+    "register_features",
+    "register_file_format",
+]
