@@ -3,6 +3,7 @@
 `load_features("lite0")` opens one; `translate.features.network` says what it can do.
 """
 
+from translate.features.frozen import Frozen
 from translate.features.network import Backbone, FeatureNetwork
 from translate.features.registry import (
     feature_names,
@@ -15,6 +16,7 @@ from translate.features.registry import (
 __all__ = [
     "Backbone",
     "FeatureNetwork",
+    "Frozen",
     "feature_names",
     "is_file",
     "load_features",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from translate.errors import UserError
+from translate.features.frozen import Frozen
 from translate.features.imagenet import find_label
 
 
@@ -35,12 +36,10 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
 
-class FeatureNetwork(nn.Module):
+class FeatureNetwork(Frozen):
     """A frozen network with its own input normalisation; images are (N, 1 or 3, H, W) in [-1, 1].
 
-    It is always in evaluation mode, its weights get no gradients, and gradients flow through it to the images. A module
-    that owns one moves it with `.to()`, but the owner's `parameters()`, `buffers()`, `state_dict()` and
-    `requires_grad_()` do not see its weights: they are neither trained nor averaged nor saved.
+    Gradients flow through it to the images and not to its weights, which stay out of the owner's (see `Frozen`).
 
     Args:
         backbone: the network.
@@ -55,7 +54,7 @@ class FeatureNetwork(nn.Module):
     """
 
     backbone: Backbone
-    _normalise: _Normalise
+    normalise: _Normalise
 
     def __init__(
         self,
@@ -71,14 +70,10 @@ class FeatureNetwork(nn.Module):
         interpolation: Literal["bilinear", "bicubic"] = "bilinear",
         labels: Sequence[str] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(backbone=backbone, normalise=_Normalise(mean, deviation))
         self.name, self.title, self.licence, self.source = name, title, licence, source
         self.size, self.interpolation, self.labels = size, interpolation, tuple(labels)
         self.in_channels = len(mean)
-        # nn.Module's own __setattr__ would register them, and then they would be parameters and state of the owner.
-        object.__setattr__(self, "backbone", backbone.eval().requires_grad_(False))
-        object.__setattr__(self, "_normalise", _Normalise(mean, deviation))
-        super().train(False)
 
     def forward(self, images: Tensor, strides: Sequence[int] = (4, 8, 16, 32)) -> list[Tensor]:
         """Feature maps of images at the given strides, each (N, channels(stride), H / stride, W / stride).
@@ -127,22 +122,11 @@ class FeatureNetwork(nn.Module):
         """How `embed` and `logits` scale images, in words, for a result."""
         return f"{self.size}×{self.size}, {self.interpolation} (antialiased)"
 
-    def train(self, mode: bool = True) -> Self:
-        """Do nothing: a frozen network stays in evaluation mode."""
-        return self
-
     def extra_repr(self) -> str:
         return f"{self.name}: {self.title}"
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What `.to()`, `.cuda()` and `.float()` of an owner call."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for module in (self.backbone, self._normalise):
-            module._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
-
     def _normalised(self, levels: Tensor) -> Tensor:
-        normalised: Tensor = self._normalise(levels)
+        normalised: Tensor = self.normalise(levels)
         return normalised
 
     def _coloured(self, images: Tensor) -> Tensor:
