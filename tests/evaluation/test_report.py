@@ -22,7 +22,7 @@ from translate.evaluation.charts import HEIGHT, bar_chart, line_chart, short, ti
 from translate.evaluation.measure import Measured
 from translate.evaluation.report import render, write_report
 from translate.evaluation.result import Evaluation, as_csv, written
-from translate.evaluation.run_report import run_report, write_run_report
+from translate.runs.report import run_report, write_run_report
 
 HOSTILE = "<script>alert('x')</script>&\"quoted\""
 

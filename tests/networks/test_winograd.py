@@ -90,6 +90,19 @@ def test_it_can_be_differentiated_twice() -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * other.abs().max().item())
 
 
+@pytest.mark.parametrize("name", ["whole tiles, in blocks of rows", "no whole tiles"])
+def test_an_activation_may_change_the_result_in_place(name: str) -> None:
+    """As in networks without norms, where it follows the convolution at once."""
+    found = []
+    ways: list[Callable[..., Tensor]] = [WinogradConv.apply, F.conv2d]
+    for convolve in ways:
+        inputs, incoming = drawn(name, torch.float32)
+        made = F.leaky_relu(convolve(*inputs), 0.2, inplace=True)
+        found.append([made, *torch.autograd.grad(made, inputs, incoming)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * other.abs().max().item())
+
+
 def test_gradients_may_come_in_any_layout() -> None:
     inputs, incoming = drawn("no whole tiles", torch.float32)
     made = WinogradConv.apply(*inputs)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.studio.trained import trained_run
 from translate.errors import UserError
+from translate.runs.listing import list_runs
 from translate.studio import recipes
 from translate.studio.recipes import Choices
-from translate.training.runs import list_runs
 
 
 def choices(**changes: Any) -> Choices:

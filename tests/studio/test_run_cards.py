@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tests.studio.trained import note, trained_run
+from translate.runs.listing import read_run
 from translate.studio import run_cards
-from translate.training.runs import read_run
 
 
 def pictures(html: str) -> list[Image.Image]:

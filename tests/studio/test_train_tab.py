@@ -179,8 +179,8 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
 
 
 def test_words_of_others_are_escaped(tmp_path: Path) -> None:
+    from translate.runs.listing import read_run
     from translate.studio import compare_cards, run_cards
-    from translate.training.runs import read_run
 
     evil = "<script>alert()</script>"
     run = read_run(trained_run(tmp_path, "mine", title=evil, data__domain_A=evil, dataset=evil))

@@ -9,8 +9,8 @@ import torch
 
 from tests.conftest import TINY_GENERATOR, hash_of, picture
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig, GeneratorConfig
-from translate.networks import build_generator
+from translate.checkpoints.settings import CheckpointConfig
+from translate.networks import GeneratorConfig, build_generator
 
 
 def tiny_checkpoint(folder: Path, directions: tuple[str, ...] = ("a2b", "b2a"), **settings: Any) -> Path:

@@ -13,6 +13,7 @@ from translate.errors import UserError
 from translate.features import timm_models, torchvision_models
 from translate.features.lite import load_lite
 from translate.features.network import FeatureNetwork
+from translate.registry import load_plugins
 
 Loader = Callable[[Path | None, Progress | None], FeatureNetwork]
 """(file of weights or None for the published ones, progress of a download) → the network."""
@@ -39,6 +40,7 @@ def register_file_format(file_name: str, opener: Callable[[Path], FeatureNetwork
 
 def feature_names() -> list[str]:
     """The names that are registered; those of torchvision's and timm's models are understood too."""
+    load_plugins()
     return sorted(_LOADERS)
 
 
@@ -65,6 +67,7 @@ def load_features(
     Raises:
         UserError: there is no such network, a package is missing, or the weights cannot be had or do not fit.
     """
+    load_plugins()
     path, name = Path(name), str(name)
     weights = Path(weights) if weights is not None else None
     if name in _LOADERS:

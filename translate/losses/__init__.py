@@ -7,7 +7,13 @@ contrastive     PatchNCE
 masked          with masks of what may change
 """
 
-from translate.losses.adversarial import discriminator_terms, generator_term, gradient_penalty, r1_penalty
+from translate.losses.adversarial import (
+    Objective,
+    discriminator_terms,
+    generator_term,
+    gradient_penalty,
+    r1_penalty,
+)
 from translate.losses.contrastive import patch_nce
 from translate.losses.features import (
     LpipsLoss,
@@ -23,6 +29,7 @@ from translate.losses.reconstruction import l1
 
 __all__ = [
     "LpipsLoss",
+    "Objective",
     "PerceptualLoss",
     "channel_moments",
     "composite",

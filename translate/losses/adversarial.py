@@ -8,13 +8,15 @@ what its player minimises. As in the reference implementation a discriminator mi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.config import Objective
 from translate.losses.reconstruction import exact
+
+Objective = Literal["lsgan", "bce", "bce_minimax", "hinge", "wgan_gp"]
 
 
 def discriminator_terms(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,8 +44,9 @@ class WinogradConv(torch.autograd.Function):
         to_points, _, to_results = _steps()
         high, wide = (side - 2 for side in images.shape[2:])
         pixels = _whole_tiles(_pixels_last(images), 2)
-        made = images.new_empty(len(images), *(side - 2 for side in pixels.shape[1:3]), len(weight))
-        patches, tiles = _patches(pixels), _tiles(made)
+        shape = len(images), len(weight), *(side - 2 for side in pixels.shape[1:3])
+        made = torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
+        patches, tiles = _patches(pixels), _tiles(made.permute(0, 2, 3, 1))
         with _workspace() as space:
             for part in _parts(weight):
                 weights = _weights_at_points(weight[part], space).transpose(1, 2)
@@ -57,7 +58,9 @@ class WinogradConv(torch.autograd.Function):
                         into.copy_(results.view(into.shape))
                     else:
                         torch.add(results.view(into.shape), bias[part], out=into)
-        return _images(made[:, :high, :wide])
+        # Not a view: autograd does not let an in-place activation change a view that a Function returns.
+        whole = (high, wide) == made.shape[2:]
+        return made if whole else made[:, :, :high, :wide].clone(memory_format=torch.channels_last)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

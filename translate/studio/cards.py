@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 from translate.studio import data_uris
 
 if TYPE_CHECKING:
+    from translate.checkpoints.settings import CheckpointConfig
     from translate.checkpoints.zoo import Entry
-    from translate.config import CheckpointConfig
 
 ORIGINS = {"built-in": "Built in", "downloaded": "Downloaded", "run": "Your training", "folder": "Your folder"}
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from translate.config import Pix2PixConfig
+from translate.models.pix2pix import Pix2PixConfig
+from translate.runs.listing import Run, differences
 from translate.studio import run_cards
 from translate.studio.curves import Line, chart, sparkline
-from translate.training.runs import Run, differences
 
 MEANINGS = {
     "G_GAN": "The painter's part of the contest: low when the critic takes its pictures for real",

@@ -23,9 +23,10 @@ from PIL import Image
 from translate.errors import UserError
 
 if TYPE_CHECKING:
+    from translate.checkpoints.settings import CheckpointConfig
     from translate.checkpoints.zoo import Entry
-    from translate.config import CheckpointConfig, Direction
     from translate.inference.translator import Translator
+    from translate.settings import Direction
 
 MAX_MEGAPIXELS = 50
 """Largest photo that the studio takes: what the newest phones make."""

@@ -19,7 +19,7 @@ from translate.studio.events import QUIET
 
 if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
-    from translate.config import Direction
+    from translate.settings import Direction
 
 TITLE = "Live"
 LONGEST = 256

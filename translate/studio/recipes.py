@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from translate.config import CycleGANConfig, Direction, Pix2PixConfig, TrainConfig
+from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.training.runs import Run
+from translate.models.cyclegan import CycleGANConfig
+from translate.models.pix2pix import Pix2PixConfig
+from translate.runs.listing import Run
+from translate.settings import Direction
 
 if TYPE_CHECKING:
     import torch
@@ -208,7 +211,7 @@ def _work(name: str, settings: str, size: int, batch: int) -> tuple[float, int, 
     import torch
 
     from translate.models import build_model
-    from translate.training.arithmetic import step_flops
+    from translate.training.observers.flops import step_flops
 
     model = (Pix2PixConfig if name == "pix2pix" else CycleGANConfig).model_validate_json(settings)
     forth = model.generator
@@ -223,6 +226,6 @@ def _work(name: str, settings: str, size: int, batch: int) -> tuple[float, int, 
 
 @lru_cache(maxsize=4)
 def _matrix_rate(device: torch.device, precision: torch.dtype) -> float:
-    from translate.training.arithmetic import matrix_rate
+    from translate.training.observers.flops import matrix_rate
 
     return matrix_rate(device, precision)

@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from translate.config import Pix2PixConfig, TrainConfig
+from translate.config import TrainConfig
+from translate.models.pix2pix import Pix2PixConfig
+from translate.runs.listing import Run, State
 from translate.studio import cards
 from translate.studio.curves import Line, chart
 from translate.studio.report_cards import jpeg
-from translate.training.runs import Run, State
 
 STATES: dict[State, str] = {
     "running": "Training",
@@ -29,7 +30,7 @@ SHEET_PIXELS = (1000, 1600)
 """Largest width and height of a sheet of samples in the page."""
 
 GAP = 4
-"""Pixels between two pictures of a sheet, as `translate.training.samples` leaves them; that module needs PyTorch."""
+"""Pixels between two pictures of a sheet of samples, as `translate/training/observers/samples.py` leaves them."""
 
 # ------------------------------------------------------------------------------------------------------------ one run
 

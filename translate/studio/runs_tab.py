@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from translate.errors import UserError
+from translate.runs.listing import Run, delete_run, running_one
 from translate.studio import compare_cards, library, run_cards, visitors
 from translate.studio.curves import HOVER
 from translate.studio.events import QUIET, new_folder, warn
 from translate.training import jobs
-from translate.training.runs import Run, delete_run, running_one
 
 TITLE = "Runs"
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from translate.errors import UserError
+from translate.runs.listing import list_runs
 from translate.studio import library, pictures, recipes, report_cards, run_cards, train_watch, visitors
 from translate.studio.events import QUIET, new_folder, uploaded
 from translate.studio.pictures import Found, discard
 from translate.training import jobs
-from translate.training.runs import list_runs
 
 if TYPE_CHECKING:
     from translate.config import TrainConfig

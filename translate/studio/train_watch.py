@@ -12,11 +12,11 @@ from typing import Any
 import gradio as gr
 
 from translate.errors import UserError
+from translate.runs.listing import Run, running_one
 from translate.studio import run_cards, visitors
 from translate.studio.curves import HOVER
 from translate.studio.events import QUIET, warn
 from translate.training import jobs
-from translate.training.runs import Run, running_one
 
 SECONDS_BETWEEN_LOOKS = 2.0
 

@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 
 from translate.errors import UserError
-from translate.training.runs import Run, find_run, list_runs
+from translate.runs.listing import Run, find_run, list_runs
 
 OWNER_FILE = "owner"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")

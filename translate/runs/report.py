@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.evaluation.charts import line_chart, short
 from translate.evaluation.page import code, facts, figures, folded, page, picture
+from translate.models import model_class, model_terms
 from translate.tracking.history import read_history
 
 SAMPLES = 4
@@ -22,19 +23,15 @@ SHEET_SIDE = 1000
 SMOOTH = 0.9
 
 Row = dict[str, Any]
+Figure = tuple[str, tuple[str, ...], str, float]
+"""Title, columns of history.jsonl, a hint, and how far the curves are smoothed."""
 
-CHARTS = (
-    ("Generators", ("G_A", "G_B", "G_GAN"), "adversarial loss", SMOOTH),
-    ("Discriminators", ("D_A", "D_B", "D_real", "D_fake"), "adversarial loss", SMOOTH),
-    ("Cycle", ("cycle_A", "cycle_B"), "weighted loss", SMOOTH),
-    ("Identity", ("idt_A", "idt_B"), "weighted loss", SMOOTH),
-    ("Distance to the target", ("G_L1", "G_perceptual"), "weighted loss", SMOOTH),
-    ("All that the generators minimise", ("G_total",), "weighted loss", SMOOTH),
+MEASUREMENTS: tuple[Figure, ...] = (
     ("Images per second", ("images_per_second",), "", 0.0),
     ("Learning rate", ("lr",), "", 0.0),
     ("Memory", ("memory_gb",), "gigabytes", 0.0),
 )
-"""A figure each: its title, the columns of history.jsonl, a hint, and how far its curves are smoothed."""
+"""What is measured beside the losses."""
 QUIET = frozenset({"step", "epoch", "step_seconds", "data_seconds", "elapsed_seconds"})
 
 
@@ -51,13 +48,13 @@ def run_report(run: Path) -> str:
     last = rows[-1]
     data = config.data
     lead = (
-        f"{config.model.name} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
+        f"{model_class(config.model.name).title} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
         f"{last['step']:,} steps so far."
     )
     sections = [
         ("", figures(_headlines(rows))),
         ("Validation", _charts(rows, list(_validation(rows)))),
-        ("Curves", _charts(rows, [*CHARTS, *_others(rows)])),
+        ("Curves", _charts(rows, _curves(config, rows))),
         ("Samples", _samples(run)),
         ("Where it ran", facts({name.capitalize(): value for name, value in provenance.items()})),
         ("Settings", folded("config.yaml", code((run / "config.yaml").read_text(encoding="utf-8")))),
@@ -89,7 +86,7 @@ def _headlines(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return entries
 
 
-def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+def _validation(rows: Sequence[Row]) -> Iterator[Figure]:
     """A figure for each metric that was measured during training, with both directions in it."""
     columns = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
     metrics: dict[str, list[str]] = {}
@@ -101,15 +98,24 @@ def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str
         yield metric, tuple(named), "validation images", 0.0
 
 
-def _others(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+def _curves(config: TrainConfig, rows: Sequence[Row]) -> list[Figure]:
+    """A figure for each group of the model's losses, for the measurements, and for every other number."""
+    groups: dict[str, list[str]] = {}
+    for term in model_terms(config.model):
+        groups.setdefault(term.group, []).append(term.name)
+    figures: list[Figure] = [(group, tuple(names), "loss", SMOOTH) for group, names in groups.items()]
+    figures += MEASUREMENTS
+    return [*figures, *_others(rows, {name for _, columns, _, _ in figures for name in columns} | QUIET)]
+
+
+def _others(rows: Sequence[Row], shown: Set[str]) -> Iterator[Figure]:
     """Figures for the numbers that no other figure shows."""
-    shown = {name for _, columns, _, _ in CHARTS for name in columns} | QUIET
     for name in dict.fromkeys(name for row in rows for name in row):
         if name not in shown and not name.startswith("val/"):
             yield name, (name,), "", SMOOTH
 
 
-def _charts(rows: Sequence[Row], wanted: Sequence[tuple[str, tuple[str, ...], str, float]]) -> str:
+def _charts(rows: Sequence[Row], wanted: Sequence[Figure]) -> str:
     drawn = []
     for title, columns, hint, smooth in wanted:
         curves = {
