@@ -200,6 +200,11 @@ class DataConfig(Settings):
     augment_B: list[dict[str, Any] | str] = Field(
         default_factory=list, description="further transforms for B alone (pixels only)"
     )
+    masks: bool = Field(True, description="load object masks where there are any: trainA_mask beside trainA, …")
+    mask_A: Path | None = Field(
+        None, description="folder of A's masks, white where the object is, where it is not beside A; may hold {split}"
+    )
+    mask_B: Path | None = Field(None, description="folder of B's masks")
     serial: bool = Field(False, description="take images in order instead of shuffling")
     limit: int | None = Field(None, ge=1, description="use at most this many images of each domain")
     workers: int | None = Field(None, ge=0, description="loading processes; chosen for the machine where not given")
