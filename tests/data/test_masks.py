@@ -16,7 +16,7 @@ from PIL import Image
 import translate
 from tests.conftest import tiny_settings
 from tests.data.pictures import negatives, noise, picture, settings, unpaired, write
-from translate.data import dataset as dataset_module
+from translate.data import masks as masks_module
 from translate.data.images import UnreadableImage
 from translate.data.loading import TranslationDataset, make_loader
 from translate.data.masks import read_mask
@@ -303,7 +303,7 @@ def test_masks_are_decoded_once_and_come_back_as_they_were(tmp_path: Path, monke
         decoded.append(path)
         return read_mask(path)
 
-    monkeypatch.setattr(dataset_module, "read_mask", counted)
+    monkeypatch.setattr(masks_module, "read_mask", counted)
     cached, fresh = dataset(root), dataset(root, cache_gb=0)
     for _ in range(2):
         for index in range(4):

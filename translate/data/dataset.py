@@ -18,10 +18,11 @@ from torch.utils.data import Dataset
 
 from translate.config import DataConfig
 from translate.data.cache import DecodedCache
-from translate.data.folders import Domain, check_side_by_side, find_images, has_split
+from translate.data.folders import check_side_by_side, has_split
 from translate.data.formats import Pixels
-from translate.data.images import UnreadableImage, image_size, read_array
-from translate.data.masks import Mask, find_masks, own_part, read_mask
+from translate.data.images import UnreadableImage, read_array
+from translate.data.masks import Mask, read_mask_of
+from translate.data.sources import find_sources
 from translate.data.tensors import mask_to_tensor, to_tensor
 from translate.data.transforms import Augment, check_sizes, prepare, resize
 from translate.errors import UserError
@@ -85,9 +86,9 @@ class TranslationDataset(Dataset[Sample]):
         split = config.split
         if not training and has_split(config.root, config.val_split):
             split = config.val_split
-        folders = find_images(config.root, split=split, layout=config.layout, paired=paired, limit=config.limit)
+        sources = find_sources(config, split, paired=paired, training=training)
         self.config = config
-        self.layout = folders.layout
+        self.layout = sources.layout
         self.split = split
         self.paired = paired
         self.training = training
@@ -95,15 +96,8 @@ class TranslationDataset(Dataset[Sample]):
         self.seed = seed
         self.channels = channels
         # From here on A is what the model reads and B what it makes: the direction is applied.
-        self.domains: tuple[Domain, Domain] = (folders.A, folders.B)
-        given = (config.mask_A, config.mask_B)
-        if config.direction == "b2a":
-            self.domains, given = (folders.B, folders.A), (config.mask_B, config.mask_A)
-        self.masks = [
-            find_masks(domain, folder, split, required=training) if config.masks else None
-            for domain, folder in zip(self.domains, given, strict=True)
-        ]
-        self.has_masks = any(self.masks)
+        self.domains, self.masks, self.left_out = sources.domains, sources.masks, sources.left_out
+        self.has_masks = any(masks is not None for masks in self.masks)
         sizes = [len(domain) for domain in self.domains]
         # Validation images are few and seldom looked at; the memory is for training.
         room = int(config.cache_gb * 2**30) if training else 0
@@ -112,7 +106,7 @@ class TranslationDataset(Dataset[Sample]):
         self._first_mask_slot = (sum(sizes), sum(sizes) + sizes[0])
         self._augment = Augment(config, paired) if training else None
         self._unreadable: dict[tuple[int, int], UnreadableImage] = {}  # of this process; a pair's stand at (0, index)
-        self._unreadable_masks: set[Path] = set()
+        self._unreadable_masks: set[str] = set()
 
     def __len__(self) -> int:
         """Samples an epoch: pairs, or as many as the larger domain has images."""
@@ -229,33 +223,26 @@ class TranslationDataset(Dataset[Sample]):
     def _read_mask(self, side: int, index: int, image: Pixels, skipped: list[str]) -> Mask | None:
         """The mask of a prepared image, of the same height and width: from the cache, or decoded and scaled.
 
-        None where the image has none, or one that cannot be read, which is then named in `skipped`. Both of a pair
-        show the object at the same place, so the partner's mask serves an image that has none of its own.
+        None where the image has none, or one that cannot be read, which is then named in `skipped`.
         """
+        masks = self.masks[side]
+        if masks is None or not masks[index] or masks[index] in self._unreadable_masks:
+            return None
         slot = self._first_mask_slot[side] + index
         if (cached := self.cache.get(slot)) is not None:
             return cached[:, :, 0]
-        for other in (side, 1 - side) if self.paired else (side,):
-            masks = self.masks[other]
-            path = masks.path(index) if masks else None
-            if path is None or path in self._unreadable_masks:
-                continue
-            try:
-                mask = read_mask(path)
-            except UnreadableImage as error:
-                if self.config.strict:
-                    raise
-                self._unreadable_masks.add(path)
-                skipped.append(f"{error.source}: {error.reason}")
-                continue
-            domain = self.domains[side]
-            if domain.half is not None:
-                mask = own_part(mask, domain.half, *image_size(domain.path(index)))
-            # A mask of another size than its image is scaled too: what counts is where in the picture it is white.
-            prepared = resize(np.ascontiguousarray(mask)[:, :, None], (image.shape[1], image.shape[0]))
-            self.cache.put(slot, prepared)
-            return prepared[:, :, 0]
-        return None
+        try:
+            mask = read_mask_of(Path(masks[index]), self.domains[side], index)
+        except UnreadableImage as error:
+            if self.config.strict:
+                raise
+            self._unreadable_masks.add(masks[index])
+            skipped.append(f"{error.source}: {error.reason}")
+            return None
+        # A mask of another size than its image is scaled too: what counts is where in the picture it is white.
+        prepared = resize(np.ascontiguousarray(mask)[:, :, None], (image.shape[1], image.shape[0]))
+        self.cache.put(slot, prepared)
+        return prepared[:, :, 0]
 
     def _check_augmented(self, A: Any, B: Any, path_A: Path, path_B: Path) -> None:
         """Raise UserError where the user's transforms left a size or a number of channels that the networks refuse."""

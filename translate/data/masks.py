@@ -8,15 +8,14 @@ for each either one mask for both images, or two masks side by side.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from translate.data.folders import Domain, Names
-from translate.data.images import read_array
+from translate.data.images import UnreadableImage, image_size, read_array
 from translate.data.listing import scan
 from translate.errors import UserError
 
@@ -27,28 +26,18 @@ MASK_SUFFIX = "_mask"
 """What the name of a folder of masks has after that of its images' folder."""
 
 
-@dataclass(frozen=True)
-class DomainMasks:
-    """The masks of a domain's images: `names` are in the order of the images, "" for an image without a mask."""
-
-    folder: Path
-    names: Names
-
-    def path(self, index: int) -> Path | None:
-        name = self.names[index]
-        return self.folder / name if name else None
-
-
-def find_masks(domain: Domain, given: Path | None, split: str, *, required: bool) -> DomainMasks | None:
-    """The masks of a domain's images, matched by their relative path without suffix; None where there are none.
+def find_masks(domain: Domain, given: Path | None, split: str, *, required: bool) -> Names | None:
+    """The masks of a domain's images, matched by their relative path without suffix.
 
     Args:
         domain: the images.
         given: the folder of the masks, with `{split}` for the split's name; None is the one beside the images.
         split: `train`, `val`, …
         required: whether a folder that is given has to exist and to hold the mask of at least one of the images.
+    Returns:
+        the path of each image's mask in the images' order, "" where it has none; None where no image has one.
     Raises:
-        UserError: it does not; or two masks differ in their suffix only.
+        UserError: the required folder is missing or holds no such mask, or two masks differ in their suffix only.
     """
     folder = mask_folder(domain.folder, given, split)
     if not folder.is_dir():
@@ -64,7 +53,14 @@ def find_masks(domain: Domain, given: Path | None, split: str, *, required: bool
                 "but for the suffix."
             )
         return None
-    return DomainMasks(folder, Names(names))
+    return Names(str(folder / name) if name else "" for name in names)
+
+
+def share_masks(A: Names | None, B: Names | None) -> tuple[Names | None, Names | None]:
+    """The masks of pairs: both images show the object at the same place, so one mask serves both if there is one."""
+    if A is None or B is None:
+        return A or B, A or B
+    return Names(a or b for a, b in zip(A, B, strict=True)), Names(b or a for a, b in zip(A, B, strict=True))
 
 
 def mask_folder(images: Path, given: Path | None, split: str) -> Path:
@@ -108,16 +104,50 @@ def read_mask(path: Path) -> Mask:
     return np.ascontiguousarray(grey if grey.dtype == np.uint8 else grey >> 8, dtype=np.uint8)
 
 
-def own_part(mask: Mask, half: Literal[0, 1] | None, width: int, height: int) -> Mask:
-    """The part of a mask that belongs to an image.
+def read_mask_of(path: Path, domain: Domain, index: int) -> Mask:
+    """Decode the mask of an image, or the part of it that belongs to the image, where that is one half of a file.
 
-    Args:
-        mask: as `read_mask` gives it.
-        half: which half of a file the image is, as `Domain` has it; None for all of it.
-        width, height: pixels of the image's file. A mask whose proportions are nearer to those of the file than to
-            those of one half holds two masks side by side; otherwise it is one mask for both halves.
+    A mask whose proportions are nearer to those of the file than to those of a half holds two masks side by side;
+    otherwise it is one mask for both halves.
+
+    Raises:
+        UnreadableImage: the mask, or the file of the image, cannot be decoded.
     """
-    if half is None or mask.shape[1] / mask.shape[0] < width / height / np.sqrt(2):
+    mask = read_mask(path)
+    if domain.half is None:
+        return mask
+    width, height = image_size(domain.path(index))
+    if mask.shape[1] / mask.shape[0] < width / height / np.sqrt(2):
         return mask
     middle = mask.shape[1] // 2
-    return mask[:, middle:] if half else mask[:, :middle]
+    return mask[:, middle:] if domain.half else mask[:, :middle]
+
+
+def object_pixels(mask: Mask) -> npt.NDArray[np.bool_]:
+    """Which pixels of a mask show the object: those nearer to white than to black."""
+    shown: npt.NDArray[np.bool_] = mask >= 128
+    return shown
+
+
+def object_share(mask: Mask) -> float:
+    """The share of a mask's pixels that show the object, from 0 to 1."""
+    return float(np.count_nonzero(object_pixels(mask))) / mask.size
+
+
+def with_object(domain: Domain, masks: Names, least: float) -> list[int]:
+    """Which images have no mask that can be read, or one whose object fills at least this share of it.
+
+    Reads every mask, several at a time.
+    """
+
+    def large_enough(index: int) -> bool:
+        if not masks[index]:
+            return True
+        try:
+            return object_share(read_mask_of(Path(masks[index]), domain, index)) >= least
+        except UnreadableImage:
+            return True  # it is named when its image is loaded
+
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        kept = list(pool.map(large_enough, range(len(masks))))
+    return [index for index, keep in enumerate(kept) if keep]

@@ -14,6 +14,7 @@ from translate.config import DataConfig
 from translate.data.formats import Pixels
 from translate.data.masks import Mask
 from translate.data.transforms.pipelines import build_pipeline
+from translate.data.transforms.placement import crop_sides, pair_sides
 from translate.data.transforms.sizes import crops
 
 _TARGETS_OF_B = {"image": "image_B", "mask": "mask_B"}
@@ -46,19 +47,17 @@ class Augment:
         self.paired = paired
         self.as_float = [bool(config.augment or specs) for _, specs in own]
         self.transformed = any(self.as_float)
-        last = []
-        if crops(config):
-            # The padding is for transforms that leave less than a crop; `prepare` refuses images that are too small.
-            last.append(
-                albumentations.RandomCrop(
-                    config.crop_size, config.crop_size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101
-                )
-            )
-        if config.flip:
-            last.append(albumentations.HorizontalFlip(p=0.5))
         targets = {name: target for target, name in _TARGETS_OF_B.items()} if paired else None
-        shared = [*build_pipeline(config.augment, "data.augment"), *last]
-        self.shared = albumentations.Compose(shared, additional_targets=targets, mask_interpolation=cv2.INTER_LINEAR)
+        self.shared = []
+        for domain in ("A", "B") if config.direction == "a2b" else ("B", "A"):
+            shared = build_pipeline(config.augment, "data.augment")
+            if crops(config):
+                shared.append(_crop(config, domain, paired))
+            if config.flip:
+                shared.append(albumentations.HorizontalFlip(p=0.5))
+            self.shared.append(
+                albumentations.Compose(shared, additional_targets=targets, mask_interpolation=cv2.INTER_LINEAR)
+            )
         self.own = [
             albumentations.Compose(build_pipeline(specs, name), mask_interpolation=cv2.INTER_LINEAR) if specs else None
             for name, specs in own
@@ -85,21 +84,35 @@ class Augment:
             layers.append(layer if mask is None else {**layer, "mask": mask})
         if self.paired:
             A, B = layers
-            _seed(self.shared, draws[0])
-            made = self.shared(**A, **{_TARGETS_OF_B[target]: array for target, array in B.items()})
+            _seed(self.shared[0], draws[0])
+            made = self.shared[0](**A, **{_TARGETS_OF_B[target]: array for target, array in B.items()})
             layers = [
                 {target: made[target] for target in A},
                 {target: made[_TARGETS_OF_B[target]] for target in B},
             ]
         else:
             for index in (0, 1):
-                _seed(self.shared, draws[index])
-                layers[index] = self.shared(**layers[index])
+                _seed(self.shared[index], draws[index])
+                layers[index] = self.shared[index](**layers[index])
         for index, pipeline in enumerate(self.own):
             if pipeline is not None:
                 _seed(pipeline, draws[index].spawn(1)[0])
                 layers[index] = pipeline(**layers[index])
         return [layer["image"] for layer in layers], [layer.get("mask") for layer in layers]
+
+
+def _crop(config: DataConfig, domain: str, paired: bool) -> Any:
+    """The transform that crops images of a domain, "A" or "B" as they lie on disk, to crop_size."""
+    import albumentations
+    import cv2
+
+    size, share = config.crop_size, config.object_crop.share
+    if share is not None:
+        from translate.data.transforms.object_crop import ObjectCrop
+
+        return ObjectCrop(size, share, pair_sides(config) if paired else crop_sides(config, domain))
+    # The padding is for transforms that leave less than a crop; `prepare` refuses images that are too small.
+    return albumentations.RandomCrop(size, size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101)
 
 
 def _seed(pipeline: Any, draw: np.random.SeedSequence) -> None:

@@ -14,6 +14,11 @@ from translate.errors import UserError
 
 def check_sizes(config: DataConfig, multiple: int, training: bool) -> None:
     """Raise UserError where load_size, crop_size and the generator's `multiple` do not go together."""
+    if training and config.object_crop.share and not crops(config):
+        raise UserError(
+            f"data.object_crop chooses crops, but data.preprocess is {config.preprocess}, which does not crop; set it "
+            "to resize_and_crop, scale_shorter_and_crop or crop."
+        )
     if not training or not crops(config):
         return
     if config.crop_size % multiple:
