@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from translate import losses
 from translate.config import Objective
-from translate.errors import UserError
 
 REAL = torch.tensor([[[[1.5, -0.5], [0.2, 3.0]]]])
 FAKE = torch.tensor([[[[-2.0, 0.7], [0.1, 1.2]]]])
@@ -78,25 +75,3 @@ def test_r1_is_half_the_squared_gradient_norm() -> None:
     real = torch.rand(3, 2, 4, 4)
     penalty = losses.r1_penalty(lambda x: 0.5 * x.square().flatten(1).sum(1), real)
     assert penalty.item() == pytest.approx(0.5 * real.square().flatten(1).sum(1).mean().item(), rel=1e-5)
-
-
-def test_perceptual_loss_compares_features_and_leaves_the_target_alone(tmp_path: Path) -> None:
-    from torchvision.models import vgg16
-
-    torch.manual_seed(0)
-    torch.save(vgg16().state_dict(), tmp_path / "vgg16.pth")
-    loss = losses.PerceptualLoss(tmp_path / "vgg16.pth")
-    image, target = torch.rand(1, 3, 32, 32, requires_grad=True), torch.rand(1, 3, 32, 32, requires_grad=True)
-    assert loss(image, image).item() == 0
-    distance = loss(image, target)
-    distance.backward()
-    assert distance.item() > 0
-    assert image.grad is not None
-    assert target.grad is None
-    assert loss(torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32, 32)).item() > 0
-
-
-def test_perceptual_loss_names_a_file_it_cannot_use(tmp_path: Path) -> None:
-    (tmp_path / "broken.pth").write_bytes(b"not weights")
-    with pytest.raises(UserError, match=r"broken\.pth"):
-        losses.PerceptualLoss(tmp_path / "broken.pth")

@@ -1,4 +1,4 @@
-"""The losses of pix2pix and CycleGAN as pure functions of tensors; both models share them.
+"""What discriminators and generators minimise against one another, and penalties of a discriminator's gradients.
 
 `logits` are a PatchGAN's raw outputs (N, 1, h, w), one a patch, no sigmoid; the average is over images and patches.
 With D(x) the logits of a real and D(x̂) those of a translated image, σ the sigmoid, each objective is written as
@@ -7,18 +7,14 @@ what its player minimises. As in the reference implementation a discriminator mi
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.config import Objective
-from translate.errors import UserError
-
-# --------------------------------------------------------------------------------------------------------- adversarial
+from translate.losses.reconstruction import exact
 
 
 def discriminator_terms(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,7 +26,7 @@ def discriminator_terms(objective: Objective, real: Tensor, fake: Tensor) -> tup
     hinge        max(0, 1 − D(x)),     max(0, 1 + D(x̂))   Lim & Ye 2017, https://arxiv.org/abs/1705.02894
     wgan_gp      −D(x),                D(x̂)               Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875
     """
-    real, fake = _exact(real), _exact(fake)
+    real, fake = exact(real), exact(fake)
     match objective:
         case "lsgan":
             return (real - 1).square().mean(), fake.square().mean()
@@ -51,7 +47,7 @@ def generator_term(objective: Objective, fake: Tensor) -> Tensor:
     hinge        −D(x̂)
     wgan_gp      −D(x̂)
     """
-    fake = _exact(fake)
+    fake = exact(fake)
     match objective:
         case "lsgan":
             return (fake - 1).square().mean()
@@ -61,11 +57,6 @@ def generator_term(objective: Objective, fake: Tensor) -> Tensor:
             return -_cross_entropy(fake, 0.0)
         case "hinge" | "wgan_gp":
             return -fake.mean()
-
-
-def _exact(values: Tensor) -> Tensor:
-    """In float32 where they are of half precision; float64 stays."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _cross_entropy(logits: Tensor, label: float) -> Tensor:
@@ -84,7 +75,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
     """
     between = torch.lerp(fake.detach().to(real.dtype), real, mix).requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-    penalty: Tensor = (_exact(gradient.flatten(1)).norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (exact(gradient.flatten(1)).norm(dim=1) - 1).square().mean()
     return penalty
 
 
@@ -92,59 +83,4 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
     """R1: ½ ‖∇ D(x)‖² at real images (N, C, H, W). Mescheder et al. 2018, eq. 9, https://arxiv.org/abs/1801.04406."""
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
-    return 0.5 * _exact(gradient).square().sum(dim=(1, 2, 3)).mean()
-
-
-# ------------------------------------------------------------------------------------------------------- reconstruction
-
-
-def l1(image: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of (N, C, H, W) images.
-
-    The cycle consistency ‖F(G(x)) − x‖₁ (Zhu et al. 2017, eq. 2), the identity loss ‖G(y) − y‖₁ (section 5.2) and
-    pix2pix's ‖y − G(x)‖₁ (Isola et al. 2017, eq. 3) are all this.
-    """
-    return F.l1_loss(_exact(image), _exact(target))
-
-
-class PerceptualLoss(nn.Module):
-    """L1 distance of VGG-16 features after relu1_2, relu2_2, relu3_3 and relu4_3.
-
-    Johnson et al. 2016, eq. 2, https://arxiv.org/abs/1603.08155. Images are (N, C, H, W) in [-1, 1]; a grey image is
-    repeated to three channels.
-
-    Args:
-        weights: a state dict of torchvision's vgg16, or none to let torchvision download its ImageNet weights.
-    Raises:
-        UserError: the weights cannot be read or downloaded.
-    """
-
-    LAYERS = (3, 8, 15, 22)
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, weights: Path | None = None) -> None:
-        super().__init__()
-        from torchvision.models import VGG16_Weights, vgg16
-
-        try:
-            network = vgg16(weights=VGG16_Weights.IMAGENET1K_V1 if weights is None else None)
-            if weights is not None:
-                network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-            source = weights or "torchvision's download server"
-            raise UserError(f"The perceptual loss cannot get VGG-16's weights from {source}: {error}") from error
-        self.features = network.features[: max(self.LAYERS) + 1].eval().requires_grad_(False)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """Distance of `image` to `target`; the gradient flows to `image` alone."""
-        features = torch.cat([image, target.detach()]).expand(-1, 3, -1, -1)
-        features = ((features + 1) / 2 - self.mean) / self.deviation
-        distance = image.new_zeros(())
-        for index, layer in enumerate(self.features):
-            features = layer(features)
-            if index in self.LAYERS:
-                distance = distance + l1(*features.chunk(2))
-        return distance
+    return 0.5 * exact(gradient).square().sum(dim=(1, 2, 3)).mean()
