@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from translate.data.report.masks import MaskGroup, describe_coverage, warn_of_masks
+
 _SHOWN = 5  # files of a kind that the terminal names; `as_dict` has all
 _FEW = {"pix2pix": 100, "cyclegan": 200}
 
@@ -59,6 +61,8 @@ class FolderReport:
     without_partner: list[str] = field(default_factory=list)
     misaligned: list[dict[str, Any]] = field(default_factory=list)
     """{"files", "sizes"}: pairs of two sizes, and files whose width is odd although two images lie side by side."""
+    masks: list[MaskGroup] = field(default_factory=list)
+    """Of each folder of images that has masks beside it."""
     problems: list[str] = field(default_factory=list)
     """What keeps the folder from being trained on as it is."""
     warnings: list[str] = field(default_factory=list)
@@ -111,6 +115,7 @@ def warn(report: FolderReport) -> list[str]:
         warnings.append(
             f"{_count(sum(len(same) - 1 for same in report.duplicates), 'file')} repeating another of the same split."
         )
+    warnings += warn_of_masks(report.masks)
     if report.unreadable:
         warnings.append(f"{_count(len(report.unreadable), 'file')} unreadable: training skips them.")
     return warnings
@@ -155,6 +160,7 @@ def render(report: FolderReport) -> RenderableType:
     parts.append(table)
     if report.pairs:
         parts.append(Text(f"{_count(report.pairs, 'pair')} to train on."))
+    parts += [Text(line) for line in describe_coverage(report.masks)]
     lists = [
         ("Unreadable", [f"{entry['file']}: {entry['reason']}" for entry in report.unreadable]),
         ("Same pixels", [" = ".join(same) for same in report.duplicates]),
@@ -165,13 +171,13 @@ def render(report: FolderReport) -> RenderableType:
         ("Without partner", report.without_partner),
         (
             "Sizes differ" if report.layout != "side_by_side" else "Odd width",
-            [
-                ", ".join(
-                    f"{file} {width}×{height}" for file, (width, height) in zip(bad["files"], bad["sizes"], strict=True)
-                )
-                for bad in report.misaligned
-            ],
+            [_sizes(bad) for bad in report.misaligned],
         ),
+        ("No mask", [image for group in report.masks for image in group.without_mask]),
+        ("Masks without image", [mask for group in report.masks for mask in group.without_image]),
+        ("Empty masks", [mask for group in report.masks for mask in group.empty]),
+        ("Full masks", [mask for group in report.masks for mask in group.full]),
+        ("Masks of another size", [_sizes(bad) for group in report.masks for bad in group.resized]),
     ]
     for heading, lines in lists:
         if lines:
@@ -186,6 +192,13 @@ def render(report: FolderReport) -> RenderableType:
     if report.model:
         parts.append(Text.assemble("Train ", (report.model, "bold"), f": {report.command}"))
     return Group(*parts)
+
+
+def _sizes(bad: dict[str, Any]) -> str:
+    """`a.png 24×20, b.png 30×30` of files that differ in size."""
+    return ", ".join(
+        f"{file} {width}×{height}" for file, (width, height) in zip(bad["files"], bad["sizes"], strict=True)
+    )
 
 
 def _count(number: int, noun: str) -> str:

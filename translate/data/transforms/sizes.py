@@ -1,28 +1,24 @@
-"""From decoded pixels to the pixels of a sample, in two stages.
-
-`prepare` scales as `data.preprocess` says; it draws nothing at random, so its result is what the cache keeps.
-`Augment` then draws: the preset's Albumentations, crop and mirroring, with the same geometry for both of a pair.
-"""
+"""The size of an image before any cropping: scaling as `data.preprocess` says, with nothing drawn at random."""
 
 from __future__ import annotations
 
-import os
-import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from translate.data.formats import Pixels
-from translate.data.pipelines import build_pipeline
 from translate.data.settings import DataConfig
 from translate.errors import UserError
 
 
 def check_sizes(config: DataConfig, multiple: int, training: bool) -> None:
     """Raise UserError where load_size, crop_size and the generator's `multiple` do not go together."""
+    if training and config.object_crop.share and not crops(config):
+        raise UserError(
+            f"data.object_crop chooses crops, but data.preprocess is {config.preprocess}, which does not crop; set it "
+            "to resize_and_crop, scale_shorter_and_crop or crop."
+        )
     if not training or not crops(config):
         return
     if config.crop_size % multiple:
@@ -95,74 +91,3 @@ def resize(array: Pixels, size: tuple[int, int]) -> Pixels:
         planes.append(np.asarray(grey.resize(size, Image.Resampling.BICUBIC)))
     stack = np.stack(planes, axis=2)
     return stack if array.dtype == np.uint8 else np.rint(stack).clip(0, top).astype(array.dtype)
-
-
-class Augment:
-    """What is drawn at random for a sample: `augment`, crop, mirroring, then `augment_A` and `augment_B`.
-
-    The two of a pair get the same geometry and the same colours from `augment`; unpaired images are drawn apart.
-    An image of 16 bits is float32 from 0 to 1 inside the user's transforms, the other kind that Albumentations knows.
-
-    Args:
-        config: its augment, augment_A, augment_B, flip, preprocess and crop_size. `augment_A` belongs to the A on disk,
-            as `domain_A` does, whichever `direction` is trained.
-        paired: whether A and B belong together.
-    Raises:
-        UserError: a transform is unknown, or its arguments are wrong.
-    """
-
-    def __init__(self, config: DataConfig, paired: bool) -> None:
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
-        import albumentations
-        import cv2
-
-        own = [("data.augment_A", config.augment_A), ("data.augment_B", config.augment_B)]
-        if config.direction == "b2a":
-            own.reverse()
-        self.paired = paired
-        self.as_float = [bool(config.augment or specs) for _, specs in own]
-        self.transformed = any(self.as_float)
-        last = []
-        if crops(config):
-            # The padding is for transforms that leave less than a crop; `prepare` refuses images that are too small.
-            last.append(
-                albumentations.RandomCrop(
-                    config.crop_size, config.crop_size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101
-                )
-            )
-        if config.flip:
-            last.append(albumentations.HorizontalFlip(p=0.5))
-        shared = [*build_pipeline(config.augment, "data.augment"), *last]
-        self.shared = albumentations.Compose(shared, additional_targets={"B": "image"} if paired else None)
-        self.own = [albumentations.Compose(build_pipeline(specs, name)) if specs else None for name, specs in own]
-
-    def __call__(
-        self, A: Pixels, B: Pixels, draws: tuple[np.random.SeedSequence, np.random.SeedSequence]
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Two (H, W, C) arrays of a sample; the result depends on the arguments only, not on what was drawn before."""
-        images: list[npt.NDArray[Any]] = [
-            image.astype(np.float32) / 65535 if floating and image.dtype == np.uint16 else image
-            for image, floating in zip((A, B), self.as_float, strict=True)
-        ]
-        if self.paired:
-            _seed(self.shared, draws[0])
-            made = self.shared(image=images[0], B=images[1])
-            images = [made["image"], made["B"]]
-        else:
-            for index in (0, 1):
-                _seed(self.shared, draws[index])
-                images[index] = self.shared(image=images[index])["image"]
-        for index, pipeline in enumerate(self.own):
-            if pipeline is not None:
-                _seed(pipeline, draws[index].spawn(1)[0])
-                images[index] = pipeline(image=images[index])["image"]
-        return images[0], images[1]
-
-
-def _seed(pipeline: Any, draw: np.random.SeedSequence) -> None:
-    """One stream of random numbers for all transforms of a pipeline.
-
-    `Compose.set_random_seed` would give each transform its own stream from the same number: those applied with the same
-    probability would always be applied together.
-    """
-    pipeline.set_random_state(np.random.default_rng(draw), random.Random(int(draw.generate_state(1, np.uint64)[0])))

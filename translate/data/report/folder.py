@@ -1,4 +1,4 @@
-"""A report on a folder before anything is trained on it: what is there, what to train with it, and what is wrong."""
+"""Looking through a folder: which images it holds, what can be trained on them, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,32 +8,18 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from translate.data.findings import FolderGroup, FolderReport, render, warn
 from translate.data.folders import check_root, match_pairs
-from translate.data.inspection import Facts, look_or_reason, near_duplicates
 from translate.data.listing import scan
+from translate.data.masks import MASK_SUFFIX
+from translate.data.report.facts import Facts, Place, look_or_reason, near_duplicates
+from translate.data.report.findings import FolderGroup, FolderReport, warn
+from translate.data.report.masks import MaskFacts, describe_masks, list_masks, look_at_mask, try_object_crops
 from translate.errors import UserError
 
-__all__ = ["FolderGroup", "FolderReport", "inspect_folder", "render"]
-
 _SPLITS = ("train", "val", "valid", "validation", "test")
-
-
-@dataclass
-class _Place:
-    """A folder of images with what its name says of it, and what the readable ones are like (None: unreadable)."""
-
-    split: str
-    domain: str
-    folder: Path
-    names: list[str]
-    facts: dict[str, Facts]
-
-    def known(self) -> list[tuple[Path, Facts]]:
-        return [(self.folder / name, fact) for name, fact in self.facts.items()]
 
 
 def inspect_folder(
@@ -59,17 +45,42 @@ def inspect_folder(
     work = [(place, name) for place in places for name in place.names]
     if not work:
         raise UserError(f"{root} holds no images, nor do its subfolders.")
+    masks = {place.folder: list_masks(place) for place in places}
+    total, done = len(work) + sum(map(len, masks.values())), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
     report = FolderReport(str(root), crop_size)
+    looked_at: dict[Path, list[MaskFacts]] = {}
     with ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1)) as pool:
         results = pool.map(look_or_reason, (place.folder / name for place, name in work))
-        for done, ((place, name), result) in enumerate(zip(work, results, strict=True), start=1):
+        for (place, name), result in zip(work, results, strict=True):
             if isinstance(result, Facts):
                 place.facts[name] = result
             else:
                 report.unreadable.append({"file": _relative(place.folder / name, root), "reason": result})
-            if progress is not None:
-                progress(done, len(work))
+            step()
+        for folder, names in masks.items():
+            for path, seen in zip(names, pool.map(partial(look_at_mask, crop_size=crop_size), names), strict=True):
+                if isinstance(seen, MaskFacts):
+                    looked_at.setdefault(folder, []).append(seen)
+                else:
+                    report.unreadable.append({"file": _relative(path, root), "reason": seen})
+                step()
+    with_masks = [place for place in places if masks[place.folder]]
+    report.masks = [describe_masks(place, looked_at.get(place.folder, []), root) for place in with_masks]
     _recognise(report, root, places)
+    if report.layout == "unpaired":  # the two of a pair show the same share as it is
+        training = [
+            (group, looked_at.get(place.folder, []))
+            for place, group in zip(with_masks, report.masks, strict=True)
+            if place.split == places[0].split
+        ]
+        try_object_crops(training, crop_size)
     report.groups = [_describe(place, root, crop_size) for place in places]
     report.duplicates = _duplicates(root, places)
     report.leaks = _leaks(root, places)
@@ -86,15 +97,15 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _places(root: Path) -> Iterator[_Place]:
+def _places(root: Path) -> Iterator[Place]:
     """Every folder that holds images of one split and domain, by the names that `translate.data.folders` knows."""
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    folders = _image_folders(root)
     names = {folder.name for folder in folders}
     found = []
     for folder in folders:
         split, domain = folder.name[:-1], folder.name[-1]
         partner = split + {"A": "B", "B": "A"}.get(domain, "")
-        inner = {entry.name for entry in folder.iterdir() if entry.is_dir()}
+        inner = {entry.name for entry in _image_folders(folder)}
         if folder.name in ("A", "B"):
             if inner & set(_SPLITS):
                 found += [(name, folder.name, folder / name) for name in sorted(inner)]
@@ -108,15 +119,22 @@ def _places(root: Path) -> Iterator[_Place]:
             found.append((folder.name, "A|B" if folder.name in _SPLITS else "", folder))
     for split, domain, folder in found:
         if listed := scan(folder):
-            yield _Place(split, domain, folder, listed, {})
+            yield Place(split, domain, folder, listed, {})
     if loose := [name for name in scan(root) if "/" not in name] if not found else []:
-        yield _Place("", "", root, loose, {})
+        yield Place("", "", root, loose, {})
+
+
+def _image_folders(root: Path) -> list[Path]:
+    """The folders in a folder, sorted; without those of the masks beside another one."""
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    of_masks = {f"{folder.name}{MASK_SUFFIX}" for folder in folders}
+    return [folder for folder in folders if folder.name not in of_masks]
 
 
 # ------------------------------------------------------------------------------------------------------------ findings
 
 
-def _recognise(report: FolderReport, root: Path, places: Sequence[_Place]) -> None:
+def _recognise(report: FolderReport, root: Path, places: Sequence[Place]) -> None:
     """Fill in the layout, the model to train, the pairs, and what keeps either from being right."""
     training = [place for place in places if place.split == places[0].split]
     domains = {place.domain: place for place in training}
@@ -165,7 +183,7 @@ def _recognise(report: FolderReport, root: Path, places: Sequence[_Place]) -> No
         )
 
 
-def _look_paired(A: _Place, B: _Place) -> bool:
+def _look_paired(A: Place, B: Place) -> bool:
     """Whether most images have a namesake in the other folder, of the same size: numbered files match by chance."""
     try:
         pairs, _, _ = match_pairs(A.names, B.names)
@@ -176,7 +194,7 @@ def _look_paired(A: _Place, B: _Place) -> bool:
     return len(pairs) >= 0.5 * max(len(A.names), len(B.names)) and alike >= 0.5 * len(both)
 
 
-def _pair(report: FolderReport, root: Path, places: Sequence[_Place], *, training: bool) -> None:
+def _pair(report: FolderReport, root: Path, places: Sequence[Place], *, training: bool) -> None:
     domains = {place.domain: place for place in places}
     if not {"A", "B"} <= domains.keys():
         return
@@ -196,7 +214,7 @@ def _pair(report: FolderReport, root: Path, places: Sequence[_Place], *, trainin
             report.misaligned.append({"files": files, "sizes": [list(A.facts[one].size), list(B.facts[other].size)]})
 
 
-def _describe(place: _Place, root: Path, crop_size: int) -> FolderGroup:
+def _describe(place: Place, root: Path, crop_size: int) -> FolderGroup:
     group = FolderGroup(place.split, place.domain, _relative(place.folder, root), len(place.names), len(place.facts))
     if not place.facts:
         return group
@@ -213,7 +231,7 @@ def _describe(place: _Place, root: Path, crop_size: int) -> FolderGroup:
     return group
 
 
-def _duplicates(root: Path, places: Sequence[_Place]) -> list[list[str]]:
+def _duplicates(root: Path, places: Sequence[Place]) -> list[list[str]]:
     same: dict[tuple[str, bytes], list[str]] = defaultdict(list)
     for place in places:
         for path, fact in place.known():
@@ -221,7 +239,7 @@ def _duplicates(root: Path, places: Sequence[_Place]) -> list[list[str]]:
     return [files for files in same.values() if len(files) > 1]
 
 
-def _leaks(root: Path, places: Sequence[_Place]) -> list[dict[str, object]]:
+def _leaks(root: Path, places: Sequence[Place]) -> list[dict[str, object]]:
     """Pictures of the first split that are also in another one of the same domain, exactly or nearly."""
     leaks: list[dict[str, object]] = []
     for train in places:

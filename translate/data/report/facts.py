@@ -1,4 +1,4 @@
-"""What one image file is like: size, kind, content. `report` adds these facts up for a folder."""
+"""What one image file is like: size, kind, content. `folder` adds these facts up."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ class Facts:
     @property
     def size(self) -> tuple[int, int]:
         return self.width, self.height
+
+
+@dataclass
+class Place:
+    """A folder of images with what its name says of it, and the facts of the readable ones by name."""
+
+    split: str
+    domain: str
+    folder: Path
+    names: list[str]
+    facts: dict[str, Facts]
+
+    def known(self) -> list[tuple[Path, Facts]]:
+        return [(self.folder / name, fact) for name, fact in self.facts.items()]
 
 
 def look(path: Path) -> Facts:
