@@ -12,7 +12,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "translate"
 
 FLOORS = [
-    {"_version", "archives", "errors", "config", "devices", "download", "losses", "memory", "networks", "tracking"},
+    {
+        "_version",
+        "archives",
+        "errors",
+        "config",
+        "devices",
+        "download",
+        "losses",
+        "memory",
+        "networks",
+        "pages",
+        "tracking",
+    },
     {"catalogue", "checkpoints", "data", "evaluation", "models"},
     {"inference", "training"},
     {"studio"},

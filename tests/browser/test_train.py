@@ -1,4 +1,4 @@
-"""The Train tab, as somebody with a browser and two heaps of pictures meets it."""
+"""The Train tab, as somebody with a browser and two folders of pictures meets it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ run.compile: off"""
 
 @pytest.fixture
 def horses(tmp_path: Path) -> Path:
-    """Two heaps of a few pictures, and a file that is none."""
+    """Two folders of a few pictures, and a file that is none."""
     root = tmp_path / "dusk2dawn"
     for number, split in enumerate(("trainA", "trainB", "valA", "valB")):
         (root / split).mkdir(parents=True)
@@ -61,7 +61,7 @@ def open_train(visit: Visit) -> None:
 
 def look_at(visit: Visit, folder: str) -> None:
     visit.page.get_by_label("Folder on this computer").fill(folder)
-    visit.page.get_by_role("button", name="Look at it").click()
+    visit.page.get_by_role("button", name="Check folder").click()
 
 
 def start(visit: Visit, folder: Path, name: str) -> None:
@@ -189,7 +189,7 @@ def test_a_zip_of_pairs_on_a_phone_and_in_the_dark(visit: Visit, paired: Path, t
     visit.page.set_input_files("#train-zip input[type=file]", archive)
     visit.page.get_by_text("8 pairs of pictures").wait_for()
     assert visit.page.get_by_role("radio", name="cats → edges").is_visible()
-    visit.page.get_by_role("radio", name="As two heaps").check()
+    visit.page.get_by_role("radio", name="Unpaired").check()
     visit.page.get_by_role("radio", name="cats → edges").wait_for(state="hidden")
     visit.page.locator(".estimate").wait_for(timeout=120_000)
     visit.screenshot(f"train-zip-{visit.page.viewport_size['width']}")

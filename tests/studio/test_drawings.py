@@ -17,7 +17,7 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.zoo import Entry
 from translate.config import DrawingConfig, TrainConfig
 from translate.errors import UserError
-from translate.studio import drawings
+from translate.studio.translating import drawings
 from translate.training.provenance import describe_checkpoint
 
 LABELS = {"background": "#0000de", "palette": {"wall": "#0030ff", "door": "#00cfff", "shop": "#af0000"}}

@@ -12,29 +12,29 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.zoo import newest_checkpoint
 from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.evaluation.charts import line_chart, short
-from translate.evaluation.page import code, facts, figures, folded, page, picture
+from translate.evaluation.page import code, facts, figure_row, figures, folded, page, picture, samples
+from translate.pages.charts import Line, line_chart, short
+from translate.pages.fragments import Markup
 from translate.tracking.history import read_history
 
 SAMPLES = 4
 """Sheets that are shown: the first, the last, and between them."""
 SHEET_SIDE = 1000
-SMOOTH = 0.9
 
 Row = dict[str, Any]
 
 CHARTS = (
-    ("Generators", ("G_A", "G_B", "G_GAN"), "adversarial loss", SMOOTH),
-    ("Discriminators", ("D_A", "D_B", "D_real", "D_fake"), "adversarial loss", SMOOTH),
-    ("Cycle", ("cycle_A", "cycle_B"), "weighted loss", SMOOTH),
-    ("Identity", ("idt_A", "idt_B"), "weighted loss", SMOOTH),
-    ("Distance to the target", ("G_L1", "G_perceptual"), "weighted loss", SMOOTH),
-    ("All that the generators minimise", ("G_total",), "weighted loss", SMOOTH),
-    ("Images per second", ("images_per_second",), "", 0.0),
-    ("Learning rate", ("lr",), "", 0.0),
-    ("Memory", ("memory_gb",), "gigabytes", 0.0),
+    ("Generators", ("G_A", "G_B", "G_GAN"), "adversarial loss", True),
+    ("Discriminators", ("D_A", "D_B", "D_real", "D_fake"), "adversarial loss", True),
+    ("Cycle", ("cycle_A", "cycle_B"), "weighted loss", True),
+    ("Identity", ("idt_A", "idt_B"), "weighted loss", True),
+    ("Distance to the target", ("G_L1", "G_perceptual"), "weighted loss", True),
+    ("All that the generators minimise", ("G_total",), "weighted loss", True),
+    ("Images per second", ("images_per_second",), "", False),
+    ("Learning rate", ("lr",), "", False),
+    ("Memory", ("memory_gb",), "gigabytes", False),
 )
-"""A figure each: its title, the columns of history.jsonl, a hint, and how far its curves are smoothed."""
+"""A figure each: its title, the columns of history.jsonl, its unit, and whether its curves are smoothed."""
 QUIET = frozenset({"step", "epoch", "step_seconds", "data_seconds", "elapsed_seconds"})
 
 
@@ -89,7 +89,7 @@ def _headlines(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return entries
 
 
-def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, bool]]:
     """A figure for each metric that was measured during training, with both directions in it."""
     columns = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
     metrics: dict[str, list[str]] = {}
@@ -98,31 +98,34 @@ def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str
         if not metric.startswith("images") and "subset" not in metric and not metric.endswith("_error"):
             metrics.setdefault(metric, []).append(column)
     for metric, named in metrics.items():
-        yield metric, tuple(named), "validation images", 0.0
+        yield metric, tuple(named), "validation images", False
 
 
-def _others(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+def _others(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, bool]]:
     """Figures for the numbers that no other figure shows."""
     shown = {name for _, columns, _, _ in CHARTS for name in columns} | QUIET
     for name in dict.fromkeys(name for row in rows for name in row):
         if name not in shown and not name.startswith("val/"):
-            yield name, (name,), "", SMOOTH
+            yield name, (name,), "", True
 
 
-def _charts(rows: Sequence[Row], wanted: Sequence[tuple[str, tuple[str, ...], str, float]]) -> str:
+def _charts(rows: Sequence[Row], wanted: Sequence[tuple[str, tuple[str, ...], str, bool]]) -> Markup:
     drawn = []
-    for title, columns, hint, smooth in wanted:
+    for title, columns, unit, smooth in wanted:
         curves = {
             name.removeprefix("val/"): [
                 (row["step"], row[name]) for row in rows if isinstance(row.get(name), (int, float))
             ]
             for name in columns
         }
-        drawn.append(line_chart(title, curves, hint=hint, smooth=smooth))
-    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+        there = [(name, points) for name, points in curves.items() if len(points) > 1]
+        lines = [Line(name, points, colour) for colour, (name, points) in enumerate(there)]
+        if lines:
+            drawn.append(line_chart(title, lines, unit, smooth=smooth))
+    return figure_row(drawn)
 
 
-def _samples(run: Path) -> str:
+def _samples(run: Path) -> Markup:
     sheets = sorted((run / "samples").glob("step-*.png"))
     count = min(SAMPLES, len(sheets))
     chosen = [sheets[at * (len(sheets) - 1) // max(1, count - 1)] for at in range(count)]
@@ -130,6 +133,5 @@ def _samples(run: Path) -> str:
     for sheet in reversed(chosen):
         step = int(sheet.stem.removeprefix("step-"))
         with Image.open(sheet) as image:
-            drawn = picture(image, f"samples after {step} steps", SHEET_SIDE)
-        shown.append(f'<h3>After {step:,} steps</h3><div class="wide">{drawn}</div>')
-    return "".join(shown)
+            shown.append((step, picture(image, f"samples after {step} steps", SHEET_SIDE)))
+    return samples(shown)
