@@ -49,15 +49,15 @@ from rich.table import Table
 
 from translate.checkpoints.format import load_generator, save_checkpoint
 from translate.checkpoints.reference import net_G, to_reference
+from translate.checkpoints.settings import CheckpointConfig
 from translate.checkpoints.zoo import resolve
-from translate.config import CheckpointConfig, GeneratorConfig
 from translate.data.listing import list_images
 from translate.devices import choose_device, describe, has_fast_bfloat16
 from translate.errors import UserError
 from translate.inference.engines import ENGINES
 from translate.inference.quantise import FEWEST, psnr
 from translate.inference.translator import Translator
-from translate.networks import build_generator
+from translate.networks import GeneratorConfig, build_generator
 
 SHARE, DECIBELS, FRAMES = 0.36, 45.0, 25.0
 """What must hold: share of the reference's time, PSNR of the 8-bit output, frames a second of compact generators."""

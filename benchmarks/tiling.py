@@ -43,13 +43,12 @@ from torch.nn import functional as F
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
-from translate.config import GeneratorConfig
 from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
 from translate.devices import choose_device, describe
 from translate.inference.tiling import translate_tiled
 from translate.memory import peak_memory
-from translate.networks import build_generator
+from translate.networks import build_generator, generator_config
 
 LEVELS, GIGABYTES, TIMES, FAST_LEVELS = 1, 3.0, 1.6, 2.0
 """What must hold: largest difference, peak memory, time by area, mean difference of the fast mode."""
@@ -99,7 +98,7 @@ def generator_of(checkpoint: str | None, width: int) -> torch.nn.Module:
     """A checkpoint's generator (its first direction), or a ResNet-9 with drawn weights."""
     if checkpoint is None:
         torch.manual_seed(0)
-        return build_generator(GeneratorConfig(width=width)).eval()
+        return build_generator(generator_config(width=width)).eval()
     folder = resolve(checkpoint)
     return load_generator(folder, "a2b" if (folder / "a2b.safetensors").exists() else "b2a").eval()
 

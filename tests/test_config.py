@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from translate.checkpoints.settings import CheckpointConfig
 from translate.commands.train import parse_overrides
-from translate.config import CheckpointConfig, CycleGANConfig, GeneratorConfig, Pix2PixConfig, TrainConfig
+from translate.config import TrainConfig
 from translate.errors import UserError
+from translate.models.cyclegan import CycleGANConfig
+from translate.models.pix2pix import Pix2PixConfig
+from translate.networks import generator_config
 
 
 def test_defaults_are_the_papers() -> None:
     pix2pix, cyclegan = Pix2PixConfig(), CycleGANConfig()
     assert (pix2pix.generator.architecture, pix2pix.generator.size, pix2pix.generator.dropout) == ("unet", 256, True)
-    assert (pix2pix.objective, pix2pix.lambda_L1, pix2pix.discriminator.norm) == ("bce", 100, "batch")
+    assert (pix2pix.objective, pix2pix.lambda_L1, pix2pix.discriminators[0].norm) == ("bce", 100, "batch")
     assert (cyclegan.generator.architecture, cyclegan.generator.blocks, cyclegan.generator.norm) == (
         "resnet",
         9,
@@ -75,6 +79,6 @@ def test_words_that_are_no_settings_are_refused() -> None:
 
 
 def test_direction_names_its_ends() -> None:
-    config = CheckpointConfig(name="x", domains={"a": "horse", "b": "zebra"}, generators={"a2b": GeneratorConfig()})
+    config = CheckpointConfig(name="x", domains={"a": "horse", "b": "zebra"}, generators={"a2b": generator_config()})
     assert config.ends("a2b") == ("horse", "zebra")
     assert config.ends("b2a") == ("zebra", "horse")

@@ -12,20 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "translate"
 
 FLOORS = [
-    {
-        "_version",
-        "archives",
-        "errors",
-        "config",
-        "devices",
-        "download",
-        "losses",
-        "memory",
-        "networks",
-        "pages",
-        "tracking",
-    },
-    {"catalogue", "checkpoints", "data", "evaluation", "models"},
+    {"_version", "errors"},
+    {"archives", "devices", "download", "losses", "memory", "networks", "pages", "registry", "settings", "tracking"},
+    {"checkpoints", "data", "evaluation", "models"},
+    {"catalogue", "config", "runs"},
     {"inference", "training"},
     {"studio"},
     {"cli", "commands", "__main__"},

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from translate import losses
-from translate.config import Objective
 from translate.errors import UserError
+from translate.losses import Objective
 
 REAL = torch.tensor([[[[1.5, -0.5], [0.2, 3.0]]]])
 FAKE = torch.tensor([[[[-2.0, 0.7], [0.1, 1.2]]]])

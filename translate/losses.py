@@ -10,13 +10,15 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from translate.config import Objective
 from translate.errors import UserError
+
+Objective = Literal["lsgan", "bce", "bce_minimax", "hinge", "wgan_gp"]
 
 # --------------------------------------------------------------------------------------------------------- adversarial
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Studio, Visit
 from tests.conftest import picture
-from translate.training import jobs
+from translate.runs import processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,8 +46,8 @@ def horses(tmp_path: Path) -> Path:
 def _runs_end(studio: Studio) -> Iterator[None]:
     yield
     for run in studio.runs.iterdir():
-        if jobs.running(run):
-            jobs.stop(run, "stop")
+        if processes.running(run):
+            processes.stop(run, "stop")
 
 
 def open_train(visit: Visit) -> None:
@@ -101,7 +101,7 @@ def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio
     page.get_by_role("button", name="Pause").click()
     page.locator(".state.paused").wait_for()
     (run,) = studio.runs.glob("dusk-and-dawn*")
-    assert jobs.running(run) is None
+    assert processes.running(run) is None
     steps = page.locator(".pace").inner_text()
     visit.screenshot("train-paused")
 

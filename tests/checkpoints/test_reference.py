@@ -27,9 +27,9 @@ from translate.checkpoints.reference import (
     import_reference,
     to_reference,
 )
-from translate.config import CheckpointConfig, DiscriminatorConfig, GeneratorConfig
+from translate.checkpoints.settings import CheckpointConfig
 from translate.errors import UserError
-from translate.networks import build_discriminator, build_generator
+from translate.networks import DiscriminatorConfig, GeneratorConfig, build_discriminator, build_generator
 
 RESNETS = [
     GeneratorConfig.model_validate({"width": 4, "blocks": blocks, "norm": norm, "dropout": dropout})

@@ -21,7 +21,7 @@ from translate.errors import UserError
 from translate.evaluation.measure import Measured
 from translate.evaluation.report import render, write_report
 from translate.evaluation.result import Evaluation, as_csv, written
-from translate.evaluation.run_report import run_report, write_run_report
+from translate.runs.report import run_report, write_run_report
 
 HOSTILE = "<script>alert('x')</script>&\"quoted\""
 
@@ -177,7 +177,7 @@ def test_a_runs_page_has_curves_samples_and_settings(run: Path) -> None:
     assert HOSTILE in read.text
     for text in ("Generators", "kid_a2b", "kid_b2a", "Learning rate", "mood", "After 12 steps", "12 min", "crop_size"):
         assert text in read.text
-    assert "Cycle" not in read.text and "images_a2b" not in read.text
+    assert "Cycle consistency" not in read.text and "images_a2b" not in read.text
     assert read.tags.count("img") == 4
 
 

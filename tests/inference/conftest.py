@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig, GeneratorConfig
-from translate.networks import build_generator
+from translate.checkpoints.settings import CheckpointConfig
+from translate.networks import GeneratorConfig, build_generator
 
 MakeCheckpoint = Callable[..., Path]
 

@@ -19,8 +19,9 @@ from tests.conftest import tiny_settings
 from tests.inference.conftest import MakeCheckpoint
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import write_config
+from translate.checkpoints.settings import Provenance
 from translate.commands.evaluate import evaluate as command
-from translate.config import Provenance, TrainConfig
+from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, save_classifier
 from translate.evaluation.extractors import Extractor

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from tests.conftest import picture
-from translate.config import GeneratorConfig
 from translate.data.tensors import to_tensor
 from translate.inference.fused import fuse
-from translate.networks import build_generator, use_image_statistics
+from translate.networks import GeneratorConfig, build_generator, use_image_statistics
 
 KINDS: dict[str, dict[str, Any]] = {
     "transposed": {},

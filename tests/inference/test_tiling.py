@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from tests.conftest import picture
-from translate.config import GeneratorConfig
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.activations import Activation, Space
@@ -25,7 +24,7 @@ from translate.inference.layers import layers_of
 from translate.inference.moments import moments_of
 from translate.inference.tiles import Run
 from translate.inference.tiling import translate_tiled
-from translate.networks import build_generator, use_image_statistics
+from translate.networks import GeneratorConfig, build_generator, use_image_statistics
 
 Image = npt.NDArray[Any]
 ALL = 2**30
@@ -253,11 +252,11 @@ def test_a_kept_activation_gives_back_any_region(memory: int, tmp_path: Path) ->
 
 MEMORY_SCRIPT = """
 import resource, sys, numpy as np, torch
-from translate.config import GeneratorConfig
+from translate.networks import GeneratorConfig
 from translate.inference.tiling import translate_tiled
 from translate.networks import build_generator
 torch.set_num_threads(1)
-network = build_generator(GeneratorConfig(width=16, blocks=1)).eval()
+network = build_generator(generator_config(width=16, blocks=1)).eval()
 image = np.random.default_rng(0).integers(0, 256, (768, 768, 3), np.uint8)
 translate_tiled(network, image[:256, :256], tile=128)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -4,14 +4,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.config import DiscriminatorConfig, GeneratorConfig
-from translate.networks import build_discriminator, build_generator, synchronise, use_image_statistics
+from translate.networks import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    build_discriminator,
+    build_generator,
+    discriminator_config,
+    generator_config,
+    synchronise,
+    use_image_statistics,
+)
 from translate.networks.blocks import InstanceNorm2d
 
 SMALL = {
-    "resnet": GeneratorConfig(width=4, blocks=2, init="kaiming"),
-    "compact": GeneratorConfig(width=4, blocks=2, separable=True, upsample="resize", norm="batch", init="kaiming"),
-    "unet": GeneratorConfig(architecture="unet", size=32, width=4, norm="batch", init="kaiming"),
+    "resnet": generator_config(width=4, blocks=2, init="kaiming"),
+    "compact": generator_config(width=4, blocks=2, separable=True, upsample="resize", norm="batch", init="kaiming"),
+    "unet": generator_config("unet", size=32, width=4, norm="batch", init="kaiming"),
 }
 
 
@@ -42,11 +50,11 @@ def test_orthogonal_filters_are_orthogonal() -> None:
 
 def test_biases_start_at_zero_and_batch_norm_around_one() -> None:
     torch.manual_seed(0)
-    generator = build_generator(GeneratorConfig(norm="batch", blocks=1, init_gain=0.1))
+    generator = build_generator(generator_config(norm="batch", blocks=1, init_gain=0.1))
     norm = generator.state_dict()["blocks.0.norm1.weight"]
     assert float(norm.mean()) == pytest.approx(1.0, abs=0.05)
     assert float(norm.std()) == pytest.approx(0.1, rel=0.2)
-    for network in (generator, build_generator(GeneratorConfig(width=4, blocks=1))):
+    for network in (generator, build_generator(generator_config(width=4, blocks=1))):
         assert all(not tensor.any() for name, tensor in network.named_parameters() if name.endswith("bias"))
 
 
@@ -135,7 +143,7 @@ def test_spectral_norm_bounds_every_convolution() -> None:
     networks = [
         build_generator(SMALL["compact"].model_copy(update={"spectral_norm": True})),
         build_generator(SMALL["unet"].model_copy(update={"spectral_norm": True})),
-        build_discriminator(DiscriminatorConfig(width=4, spectral_norm=True, init_gain=1.0), 3),
+        build_discriminator(discriminator_config(width=4, spectral_norm=True, init_gain=1.0), 3),
     ]
     for network in networks:
         with torch.no_grad():
@@ -175,7 +183,7 @@ def test_export_keeps_height_and_width_free(name: str) -> None:
 @pytest.mark.parametrize("name", [*SMALL, "patch"])
 def test_compile_finds_one_graph(name: str) -> None:
     config = SMALL.get(name)
-    network = build_generator(config) if config else build_discriminator(DiscriminatorConfig(width=4), 3)
+    network = build_generator(config) if config else build_discriminator(discriminator_config(width=4), 3)
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
     with torch.no_grad():
         assert torch.allclose(compiled(image()), network(image()), atol=1e-5)

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from translate.config import DiscriminatorConfig
-from translate.networks import build_discriminator
+from translate.networks import DiscriminatorConfig, build_discriminator
 
 
 def discriminator(in_channels: int = 3, /, **settings: object) -> nn.Module:

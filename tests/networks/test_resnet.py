@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.config import GeneratorConfig
-from translate.networks import ResNetGenerator, build_generator
+from translate.networks import GeneratorConfig, ResNetGenerator, build_generator, generator_config
 from translate.networks.resnet import REACH
 
 
@@ -57,13 +56,13 @@ def test_it_has_as_many_parameters_as_the_published_network(blocks: int, norm: s
 
 
 def test_state_dict_keys_are_those_that_checkpoints_hold() -> None:
-    generator = build_generator(GeneratorConfig(width=2, blocks=1, downsamplings=1, separable=True, upsample="resize"))
+    generator = build_generator(generator_config(width=2, blocks=1, downsamplings=1, separable=True, upsample="resize"))
     layers = ["stem.conv", "down.0.conv"]
     layers += [f"blocks.0.{conv}.{part}" for conv in ("conv1", "conv2") for part in ("depthwise", "pointwise")]
     layers += ["up.0.conv.conv", "head"]
     assert list(generator.state_dict()) == [f"{layer}.{leaf}" for layer in layers for leaf in ("weight", "bias")]
 
-    batch = build_generator(GeneratorConfig(width=2, blocks=1, downsamplings=1, norm="batch"))
+    batch = build_generator(generator_config(width=2, blocks=1, downsamplings=1, norm="batch"))
     norms = ["stem.norm", "down.0.norm", "blocks.0.norm1", "blocks.0.norm2", "up.0.norm"]
     convs = ["stem.conv", "down.0.conv", "blocks.0.conv1", "blocks.0.conv2", "up.0.conv", "head"]
     leaves = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
@@ -90,7 +89,7 @@ def test_only_resizing_leaves_no_checkerboard(upsample: str) -> None:
 
 
 def test_dropout_is_in_every_block_and_only_when_training() -> None:
-    generator = build_generator(GeneratorConfig(width=4, blocks=3, dropout=True, init="kaiming"))
+    generator = build_generator(generator_config(width=4, blocks=3, dropout=True, init="kaiming"))
     assert sum(isinstance(layer, nn.Dropout) for layer in generator.get_submodule("blocks").modules()) == 3
     assert sum(isinstance(layer, nn.Dropout) for layer in generator.modules()) == 3
     assert not torch.equal(generator(image()), generator(image()))
@@ -101,7 +100,7 @@ def test_dropout_is_in_every_block_and_only_when_training() -> None:
 def test_separable_blocks_are_far_smaller() -> None:
     def block_weights(separable: bool) -> int:
         with torch.device("meta"):
-            generator = build_generator(GeneratorConfig(blocks=1, separable=separable))
+            generator = build_generator(generator_config(blocks=1, separable=separable))
         return sum(weight.numel() for weight in generator.get_submodule("blocks").parameters() if weight.ndim == 4)
 
     assert block_weights(False) == 2 * 256 * 256 * 9
@@ -109,7 +108,7 @@ def test_separable_blocks_are_far_smaller() -> None:
 
 
 def test_attention_shows_the_input_where_its_mask_is_zero() -> None:
-    generator = build_generator(GeneratorConfig(width=4, blocks=1, attention=True))
+    generator = build_generator(generator_config(width=4, blocks=1, attention=True))
     assert isinstance(generator, ResNetGenerator)
     picture, drawn = image(), torch.randn(2, 3, 16, 24)
     mask = torch.full((2, 1, 16, 24), -30.0)
@@ -120,7 +119,7 @@ def test_attention_shows_the_input_where_its_mask_is_zero() -> None:
 
 
 def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
-    generator = build_generator(GeneratorConfig(width=4, blocks=1, residual=True))
+    generator = build_generator(generator_config(width=4, blocks=1, residual=True))
     assert isinstance(generator, ResNetGenerator)
     torch.nn.init.zeros_(generator.head.weight)
     torch.testing.assert_close(generator(image()), REACH * image())

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.config import GeneratorConfig
-from translate.networks import build_generator
+from translate.networks import GeneratorConfig, build_generator
 
 
 def unet(**settings: object) -> nn.Module:

@@ -12,10 +12,10 @@ gr = pytest.importorskip("gradio", reason="the studio needs gradio")
 
 from tests.studio.trained import note, trained_run  # noqa: E402
 from translate.data.report import inspect_folder  # noqa: E402
+from translate.runs import processes  # noqa: E402
 from translate.studio import app, visitors  # noqa: E402
 from translate.studio.cards import dataset_report, run_comparison, run_progress, sample_sheet  # noqa: E402
 from translate.studio.training import pictures  # noqa: E402
-from translate.training import jobs  # noqa: E402
 
 WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
 
@@ -24,7 +24,7 @@ WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSLATE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(jobs, "_launch", lambda run, *options: note(run))
+    monkeypatch.setattr(processes, "_launch", lambda run, *options: note(run))
 
 
 @pytest.fixture
@@ -77,7 +77,8 @@ def test_pairs_that_do_not_match_are_offered_as_unpaired(unpaired: Path, tmp_pat
     call = handler(tmp_path / "runs", "look")
     told = call(str(unpaired), None, bar)  # the same names in both folders, but one more in A
     assert "no partner" in told["train-report"]["value"]
-    assert told["train-model"] == gr.update(value="cyclegan", visible=True)
+    offered = [("CycleGAN (unpaired images)", "cyclegan"), ("pix2pix (paired images)", "pix2pix")]
+    assert told["train-model"] == gr.update(choices=offered, value="cyclegan", visible=True)
     refused = handler(tmp_path / "runs", "begin")(found_in(unpaired), "", *WISHES[:5], "pix2pix", *WISHES[6:])
     assert "no partner" in refused["estimate"]
     assert not (tmp_path / "runs").exists()
@@ -162,7 +163,7 @@ def test_visitors_of_an_open_studio_see_and_steer_their_own_only(unpaired: Path,
     assert visitors.visible_runs(runs, "bob", private=False) == []
     assert visitors.visible_runs(runs, "", private=False) == []
     handler(runs, "pause", private=False)("mine", "bob", {})  # which must not stop this very process
-    assert jobs.read_note(runs / "mine") == jobs.running(runs / "mine")
+    assert processes.read_note(runs / "mine") == processes.running(runs / "mine")
     assert "ada" not in (runs / "mine" / visitors.OWNER_FILE).read_text()
 
 
@@ -181,7 +182,7 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
 
 
 def test_words_of_others_are_escaped(tmp_path: Path) -> None:
-    from translate.training.runs import read_run
+    from translate.runs.listing import read_run
 
     evil = "<script>alert()</script>"
     run = read_run(trained_run(tmp_path, "mine", title=evil, data__domain_A=evil, dataset=evil))

@@ -9,7 +9,7 @@ import torch
 
 from tests.conftest import TINY_GENERATOR, hash_of, picture
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig
+from translate.checkpoints.settings import CheckpointConfig
 from translate.networks import build_generator
 
 

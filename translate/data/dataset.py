@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from translate.config import DataConfig
 from translate.data.cache import DecodedCache
 from translate.data.folders import Domain, check_side_by_side, find_images, has_split
 from translate.data.formats import Pixels
 from translate.data.images import UnreadableImage, read_array
+from translate.data.settings import DataConfig
 from translate.data.tensors import to_tensor
 from translate.data.transforms import Augment, check_sizes, prepare
 from translate.errors import UserError

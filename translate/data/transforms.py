@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from translate.config import DataConfig
 from translate.data.formats import Pixels
 from translate.data.pipelines import build_pipeline
+from translate.data.settings import DataConfig
 from translate.errors import UserError
 
 

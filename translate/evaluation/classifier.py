@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
-from translate.config import Settings, explain
 from translate.errors import UserError
+from translate.settings import Settings, explain
 
 FORMAT_VERSION = 1
 NAME = "classifier"

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from translate.config import DataConfig
 from translate.data.dataset import Sample, TranslationDataset
 from translate.data.loading import make_loader
+from translate.data.settings import DataConfig
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, classify

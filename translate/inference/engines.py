@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from translate._version import __version__
 from translate.checkpoints.folder import read_config, weights_file
 from translate.checkpoints.zoo import home
-from translate.config import Direction
 from translate.data.listing import list_images
 from translate.errors import UserError
 from translate.inference.export import INPUT, Images, as_onnx, compare, describe, need
 from translate.inference.fused import fuse
 from translate.inference.quantise import calibration_images, quantise
+from translate.settings import Direction
 
 Engine: TypeAlias = Callable[[Tensor], Tensor]
 Name = Literal["torch", "onnxruntime", "openvino", "openvino-int8"]

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from translate.networks import ResNetGenerator, UNetGenerator
+from translate.networks.resnet import ResNetGenerator
+from translate.networks.unet import UNetGenerator
 
 # Which of the three weights of a side (columns) read which of two neighbouring pixels (rows), for the second of the two
 # pixels made out of the first neighbour, and for the first of the two made out of the second.

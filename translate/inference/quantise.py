@@ -27,13 +27,14 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from translate.config import CheckpointConfig, Direction
+from translate.checkpoints.settings import CheckpointConfig
 from translate.data.images import open_image, to_array
 from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.export import Images, need
-from translate.networks import ResNetGenerator
+from translate.networks.resnet import ResNetGenerator
+from translate.settings import Direction
 
 QUALITY = 46.0
 """Decibels: PSNR of the 8-bit output against float32 that the worst of the images must have, so that others have 45."""

@@ -40,7 +40,8 @@ from translate.inference.moments import Moments, moments_of
 from translate.inference.operations import Region
 from translate.inference.passes import Pass, band_height, peak_of, plan, read_after, work
 from translate.inference.tiles import Run, cells, demand, evaluate, statistics_of
-from translate.networks import ResNetGenerator, UNetGenerator
+from translate.networks.resnet import ResNetGenerator
+from translate.networks.unet import UNetGenerator
 
 Statistics: TypeAlias = Literal["exact", "fast"]
 """Of instance norm, for an image in tiles: of all of it, or of patches where its activations would not fit memory."""

@@ -13,8 +13,8 @@ from PIL import Image
 
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
+from translate.checkpoints.settings import CheckpointConfig
 from translate.checkpoints.zoo import resolve
-from translate.config import CheckpointConfig, Direction
 from translate.data.tensors import from_batch, to_batch
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
@@ -22,6 +22,7 @@ from translate.inference.engines import Engine, choose_engine, make_engine
 from translate.inference.raster import Raster, read_raster, to_picture
 from translate.inference.steady import steady_norms
 from translate.inference.tiling import Statistics, translate_tiled
+from translate.settings import Direction
 
 TILED_FROM = 1_100_000
 """Pixels above which an image is computed in tiles: for its memory, and because PyTorch's norms of channels_last images

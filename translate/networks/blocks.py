@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from translate.config import GeneratorConfig, Init, Norm
 from translate.networks.convolutions import Conv2d
-
-Padding = Literal["reflect", "replicate", "zeros"]
+from translate.networks.settings import ConvolutionalGeneratorConfig, Init, Norm, Padding
 
 LEAK = 0.2
 """Slope of LeakyReLU below zero (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
@@ -63,7 +60,7 @@ def has_bias(norm: Norm) -> bool:
     return norm == "instance"
 
 
-def generator_bias(config: GeneratorConfig) -> bool:
+def generator_bias(config: ConvolutionalGeneratorConfig) -> bool:
     """Whether a generator's convolutions before a norm (or where a norm could be) have a bias."""
     return has_bias(config.norm) if config.bias is None else config.bias
 

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import pairwise
+from typing import Any, ClassVar, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from translate.config import GeneratorConfig
 from translate.networks.blocks import generator_bias, make_norm, resize_conv, separable_conv, stage
 from translate.networks.convolutions import Conv2d, ConvTranspose2d
+from translate.networks.settings import ConvolutionalGeneratorConfig, Padding
 
 REACH = 0.98
 """Of a residual generator's input: keeps the inverse of tanh finite for black and white."""
+
+
+class ResNetConfig(ConvolutionalGeneratorConfig):
+    """A ResNet generator; the defaults are CycleGAN's for images of 256 pixels."""
+
+    strangers: ClassVar[dict[str, Any]] = {"size": 256, "attention": False}
+
+    architecture: Literal["resnet"] = "resnet"
+    blocks: int = Field(9, ge=0, le=64, description="residual blocks in the middle")
+    downsamplings: int = Field(2, ge=0, le=6, description="stride-2 stages before the blocks")
+    padding: Padding = Field("reflect", description="padding of the blocks")
+    separable: bool = Field(False, description="depthwise-separable convolutions in the blocks")
+    residual: bool = Field(False, description="draw a change of the input instead of a new picture; colours stay")
+
+    @model_validator(mode="after")
+    def _input_can_show(self) -> Self:
+        if self.residual and self.in_channels != self.out_channels:
+            raise ValueError("residual needs as many in_channels as out_channels: the input shows in the output")
+        return self
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of the input must be multiples of this many pixels."""
+        return int(2**self.downsamplings)
+
+    def describe(self) -> str:
+        """The network in a few words for people."""
+        return f"ResNet with {self.blocks} blocks, {self.norm_in_words}"
 
 
 class ResNetGenerator(nn.Module):
@@ -24,10 +54,12 @@ class ResNetGenerator(nn.Module):
     see `finish`.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    Config = ResNetConfig
+
+    def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
         self.out_channels = config.out_channels
-        self.attention, self.residual = config.attention, config.residual
+        self.attention, self.residual = False, config.residual
         norm, bias = config.norm, generator_bias(config)
         channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
         stem = Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
@@ -46,7 +78,7 @@ class ResNetGenerator(nn.Module):
             else:
                 grow = resize_conv(wide, narrow, config.padding, bias)
             self.up.append(stage(grow, make_norm(norm, narrow), nn.ReLU(inplace=True)))
-        made = config.out_channels + config.attention
+        made = config.out_channels
         self.head = Conv2d(config.width, made, 7, padding=3, padding_mode="reflect")
 
     def forward(self, image: Tensor) -> Tensor:
@@ -78,7 +110,7 @@ class ResNetGenerator(nn.Module):
 class ResidualBlock(nn.Sequential):
     """x + F(x), F being two 3×3 convolutions with their norms, a ReLU (and dropout) between them."""
 
-    def __init__(self, channels: int, config: GeneratorConfig) -> None:
+    def __init__(self, channels: int, config: ResNetConfig) -> None:
         bias = generator_bias(config)
 
         def conv() -> nn.Module:

@@ -27,10 +27,10 @@ from typing import Any, Literal, cast
 import numpy as np
 from PIL import Image
 
-from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history
 from translate.tracking.offline import last_logged_step, mend, wait_for_end
+from translate.tracking.settings import TrackingConfig
 
 Mode = Literal["online", "offline", "disabled"]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -71,21 +71,25 @@ class Tracker:
     """One run in W&B. No call waits for it, but for the end; what fails is said once, and the training goes on.
 
     Args:
-        config: all settings; they are sent along.
+        settings: of tracking.
+        config: all settings of the run as plain data; they are sent along.
+        name: of the run.
         folder: of the run. What W&B writes goes to `folder`/wandb. The rows of its history.jsonl that W&B has not got
             are sent first.
         run_id: of the run that is continued; None for a new one.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, run_id: str | None) -> None:
-        self.config = config
+    def __init__(
+        self, settings: TrackingConfig, config: dict[str, Any], name: str, folder: Path, run_id: str | None
+    ) -> None:
+        self.settings, self.config, self.name = settings, config, name
         self.folder = folder
-        self.mode = choose_mode(config.tracking.mode)
+        self.mode = choose_mode(settings.mode)
         self.run_id = run_id
         if self.mode == "disabled":
             return
         self.run_id = run_id or os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # a sweep's agent gives the id
-        artifacts = config.tracking.artifacts
+        artifacts = settings.artifacts
         self.artifacts = self.mode == "online" if artifacts is None else artifacts
         self.held = -1
         """The last step that W&B has already."""
@@ -142,7 +146,7 @@ class Tracker:
 
         def job(run: Any) -> None:
             if not run.offline:
-                run.alert(title=self._name(), text=sentence, level=_client().AlertLevel.WARN)
+                run.alert(title=self.name, text=sentence, level=_client().AlertLevel.WARN)
 
         self._do(job)
 
@@ -206,18 +210,18 @@ class Tracker:
     def _init(self, mode: Mode) -> Any:
         wandb = _client()
         mend(self.folder / "wandb", str(self.run_id))
-        tracking = self.config.tracking
+        tracking = self.settings
         run = wandb.init(
             project=tracking.project,
             entity=tracking.entity,
             group=tracking.group,
             tags=tracking.tags,
-            name=self._name(),
+            name=self.name,
             id=self.run_id,
             resume="allow",
             mode=mode,
             dir=self.folder,
-            config=self.config.dump(),
+            config=self.config,
             settings=wandb.Settings(
                 silent=True,
                 reinit="create_new",  # whoever calls `train` may have a run of their own
@@ -254,9 +258,6 @@ class Tracker:
     def _log(self, run: Any, step: int, values: dict[str, Any]) -> None:
         if step > self.held:
             run.log(values, step=step)
-
-    def _name(self) -> str:
-        return self.config.name or self.config.run.dir.name
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,13 +83,17 @@ def headline(found: FolderReport) -> str:
 
 def recommendation(found: FolderReport) -> tuple[str, str]:
     """A sentence on what can be learned from the pictures, and the model that suits; an empty name where none does."""
-    if found.model == "pix2pix" and found.problems:
+    if not found.model:
+        return "It cannot be trained on as it is.", ""
+    from translate.models import model_class
+
+    model = model_class(found.model)
+    if model.paired and found.problems:
         return "They look like pairs, but not all of them match; unpaired they can be used as they are.", ""
-    if found.model == "pix2pix":
-        return "They are pairs, so it can learn from what each picture should become.", "pix2pix"
-    if found.model:
-        return "They are unpaired, and it learns both directions from them.", "CycleGAN"
-    return "It cannot be trained on as it is.", ""
+    if model.paired:
+        return "They are pairs, so it can learn from what each picture should become.", model.title
+    both = " both directions" if len(model.directions(model.Config(name=found.model))) == 2 else ""
+    return f"They are unpaired, and it learns{both} from them.", model.title
 
 
 def thumbnails(folder: Path, domain: str = "") -> list[tuple[str, str]]:

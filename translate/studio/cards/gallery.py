@@ -16,8 +16,8 @@ from translate.pages.fragments import Markup, fragments
 from translate.studio.translating import data_uris
 
 if TYPE_CHECKING:
+    from translate.checkpoints.settings import CheckpointConfig
     from translate.checkpoints.zoo import Entry
-    from translate.config import CheckpointConfig
 
 ORIGINS = {"built-in": "Built in", "downloaded": "Downloaded", "run": "Your training", "folder": "Your folder"}
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")

@@ -17,7 +17,9 @@ def masthead() -> Markup:
 
 def welcome() -> Markup:
     """How to get a checkpoint, for a computer that has none."""
-    return _render("welcome")
+    from translate.models import DEFAULT_MODEL
+
+    return _render("welcome", DEFAULT_MODEL)
 
 
 def no_drawing() -> Markup:

@@ -6,32 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from translate.config import Pix2PixConfig
 from translate.pages.charts import Line, line_chart, sparkline
 from translate.pages.fragments import Markup, fragments
+
+if TYPE_CHECKING:
+    from translate.runs.listing import Run
 from translate.studio.cards import messages, run_progress
 from translate.studio.cards.sample_sheet import ends
 from translate.studio.cards.words import when
-from translate.training.runs import Run, differences
-
-MEANINGS = {
-    "G_GAN": "The generator's adversarial loss: low when the discriminator takes its pictures for real",
-    "G_A": "The generator's adversarial loss, A → B",
-    "G_B": "The generator's adversarial loss, B → A",
-    "G_L1": "How far its pictures are from the real ones",
-    "G_perceptual": "How far they are in what they show, as another network sees it",
-    "G_total": "All that the generator tries to make small",
-    "D_real": "The discriminator's mistakes on real pictures",
-    "D_fake": "The discriminator's mistakes on pictures that were made",
-    "D_A": "The discriminator's mistakes on B",
-    "D_B": "The discriminator's mistakes on A",
-    "cycle_A": "What is lost on the way A → B → A",
-    "cycle_B": "What is lost on the way B → A → B",
-    "idt_A": "What it changes in pictures that are B already",
-    "idt_B": "What it changes in pictures that are A already",
-}
-"""What the losses mean, for those who do not know their names."""
 
 _render = fragments(Path(__file__).with_name("templates") / "runs.html")
 
@@ -58,10 +42,9 @@ def listing(runs: Sequence[Run], chosen: Sequence[str]) -> Markup:
 def about(run: Run) -> Markup:
     """A chosen run: what it is, where it lies, and where else it can be looked at."""
     config = run.config
-    generator = config.model.generator
     facts = [
         f"{' → '.join(ends(config))}, {config.data.crop_size} × {config.data.crop_size} pixels",
-        f"{generator.architecture} generator, {generator.width} filters wide, batches of {config.optim.batch_size}",
+        f"generator: {config.model.generator.describe()}; batches of {config.optim.batch_size}",
         "uploaded pictures" if config.data.root.parent == run.folder else f"pictures from {config.data.root}",
     ]
     return _render(
@@ -79,6 +62,7 @@ def comparison(runs: Sequence[Run], smooth: bool) -> Markup:
     """A chart for each loss and each measure with a line for each run, on the same axes."""
     names = list(dict.fromkeys(name for run in runs for name in (*run.measures, *run.losses)))
     titles = Counter(run.title for run in runs)
+    meanings = {term.name: run_progress.label(run, term) for run in reversed(runs) for term in run.terms}
     if not names:
         return messages.note("Nothing has been logged yet.")
 
@@ -90,7 +74,7 @@ def comparison(runs: Sequence[Run], smooth: bool) -> Markup:
         line_chart(
             name,
             lines(name),
-            MEANINGS.get(name, "Measured on pictures kept aside" if name.startswith("val/") else ""),
+            meanings.get(name, "Measured on pictures kept aside" if name.startswith("val/") else ""),
             smooth=smooth,
             from_zero=True,
             hover=True,
@@ -104,6 +88,8 @@ def difference_table(runs: Sequence[Run]) -> Markup:
     """The settings in which runs differ; nothing for a single run."""
     if len(runs) < 2:
         return Markup()
+    from translate.runs.listing import differences
+
     found = differences(runs)
     if not found:
         return messages.note("These trainings have the same settings.")
@@ -117,8 +103,11 @@ def sure(run: Run) -> Markup:
 
 
 def _row(run: Run, chosen: bool) -> Row:
-    losses = sorted(run.losses, key=lambda name: name not in ("G_L1", "cycle_A", "cycle_B"))  # what says most
-    model = "pix2pix" if isinstance(run.config.model, Pix2PixConfig) else "CycleGAN"
+    from translate.models import model_class
+
+    telling = {term.name for term in run.terms if term.better == "low"}
+    losses = sorted(run.losses, key=lambda name: name not in telling)
+    model = model_class(run.config.model.name).title
     return Row(
         run=run,
         chosen=chosen,

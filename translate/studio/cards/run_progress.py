@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from translate.config import Pix2PixConfig
 from translate.pages.charts import Line, line_chart
 from translate.pages.fragments import Markup, fragments
+
+if TYPE_CHECKING:
+    from translate.models import LossTerm
+    from translate.runs.listing import Run, State
 from translate.studio.cards.sample_sheet import ends
 from translate.studio.cards.words import duration, roughly
-from translate.training.runs import Run, State
 
 STATES: dict[State, str] = {
     "running": "Training",
@@ -89,32 +93,48 @@ def use(run: Run) -> Markup:
 
 
 def live_curves(run: Run) -> Markup:
-    """The two things to watch while it trains, without a technical term; nothing for a run that never began."""
+    """The two things to watch while it trains, in few words; nothing for a run that never began.
+
+    They are the first group of losses that fall while the model learns, and the adversarial losses of generators and
+    discriminators.
+    """
+    from translate.models import model_class
+
     if not run.rows and not run.alive:
         return Markup()
-    first, second = ends(run.config)
-    if isinstance(run.config.model, Pix2PixConfig):
-        learns = [Line("Distance from the real pictures", run.curve("G_L1"), 0)]
-        judged = [
-            (step, (a + b) / 2) for (step, a), (_, b) in zip(run.curve("D_real"), run.curve("D_fake"), strict=True)
+    terms = {term.name: term for term in run.terms}
+    falling = [term for term in terms.values() if term.better == "low"]
+    learns = [Line(label(run, term), run.curve(term.name)) for term in falling if term.group == falling[0].group]
+    contest = []
+    for rivalry in model_class(run.config.model.name).rivalries(run.config.model):
+        judged = [run.curve(name) for name in rivalry.judged]
+        mean = [(points[0][0], sum(value for _, value in points) / len(points)) for points in zip(*judged, strict=True)]
+        discriminator = label(run, terms[rivalry.judged[0]]) if len(judged) == 1 else rivalry.discriminator
+        contest += [
+            Line(label(run, terms[rivalry.played]), run.curve(rivalry.played)),
+            Line(discriminator[:1].upper() + discriminator[1:], mean),
         ]
-        contest = [Line("Generator", run.curve("G_GAN"), 1), Line("Discriminator", judged, 2)]
-        heading, words = "Getting closer", "The line falls while it learns, quickly at first."
-    else:
-        learns = [
-            Line(f"{first} → {second} → {first}", run.curve("cycle_A"), 0),
-            Line(f"{second} → {first} → {second}", run.curve("cycle_B"), 3),
-        ]
-        contest = [
-            Line(f"Generator of {second}", run.curve("G_A"), 1),
-            Line(f"Generator of {first}", run.curve("G_B"), 3),
-            Line(f"Discriminator of {second}", run.curve("D_A"), 2),
-            Line(f"Discriminator of {first}", run.curve("D_B"), 5),
-        ]
-        heading, words = "There and back again", "What is lost on the round trip; it falls while it learns."
-    both = "The generator makes pictures, the discriminator tells real from made. Healthy while neither wins."
     figures = [
-        line_chart(title, lines, caption, from_zero=True, hover=True)
-        for title, lines, caption in ((heading, learns, words), ("Generator and discriminator", contest, both))
+        line_chart(title, _coloured(lines, first), caption, from_zero=True, hover=True)
+        for title, lines, first, caption in (
+            (falling[0].group if falling else "", learns, 0, "Falls while it learns, quickly at first."),
+            (
+                "Generator and discriminator",
+                contest,
+                len(learns),
+                "The generator makes pictures, the discriminator tells real from made. Healthy while neither wins.",
+            ),
+        )
+        if lines
     ]
     return _render("charts", figures, many=False)
+
+
+def label(run: Run, term: LossTerm) -> str:
+    """What a loss of this run is, with what its domains are called."""
+    first, second = ends(run.config)
+    return term.label.format(A=first, B=second)
+
+
+def _coloured(lines: Sequence[Line], first: int) -> list[Line]:
+    return [Line(line.name, line.points, colour) for colour, line in enumerate(lines, start=first)]

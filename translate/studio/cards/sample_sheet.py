@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from translate.config import Pix2PixConfig, TrainConfig
 from translate.pages.fragments import Markup, fragments
+
+if TYPE_CHECKING:
+    from translate.config import TrainConfig
+    from translate.runs.listing import Run
 from translate.studio.cards.dataset_report import jpeg
-from translate.training.runs import Run
 
 SHEET_PIXELS = (1000, 1600)
 """Largest width and height of a sheet of samples in the page."""
 
 GAP = 4
-"""Pixels between two pictures of a sheet, as `translate.training.samples` leaves them; that module needs PyTorch."""
+"""Pixels between two pictures of a sheet of samples, as `translate/training/observers/samples.py` leaves them."""
 
 _render = fragments(Path(__file__).with_name("templates") / "runs.html")
 
@@ -35,21 +38,25 @@ def sheet(run: Run, number: int = -1) -> Markup:
         words = f"The first ones come at step {every:,}." if run.alive else "This training has made none."
         return _render("no_samples", words)
     step, path = run.sheets[number]
+    from translate.models import model_class
+
+    model = model_class(run.config.model.name)
+    columns, directions = model.sheet_columns, len(model.directions(run.config.model))
+    pictures = _sheet(path, path.stat().st_mtime_ns, len(columns), directions)
     first, second = ends(run.config)
-    paired = isinstance(run.config.model, Pix2PixConfig)
-    pictures = _sheet(path, path.stat().st_mtime_ns, paired)
-    heads = [[first, f"made: {second}", f"real: {second}"]] * 2
-    if not paired:
-        heads = [[first, second, "and back"], [second, first, "and back"]]
-        heads = heads if len(pictures) == 2 else [["original", "translated", "and back"]]
+    heads = [[first, second, *columns[2:]], [second, first, *columns[2:]]]
+    if directions == 1:
+        heads = [heads[0]] * 2
+    elif len(pictures) == 1:
+        heads = [list(columns)]
     return _render("sheet", step, list(zip(pictures, heads, strict=False)))
 
 
 @lru_cache(maxsize=64)
-def _sheet(path: Path, saved: int, paired: bool) -> list[str]:
+def _sheet(path: Path, saved: int, columns: int, directions: int) -> list[str]:
     """A sheet as one picture, or as two to be shown beside one another: half of its rows each.
 
-    The rows of a CycleGAN's sheet take turns, so each of its halves is one direction.
+    Where a model learns two directions, their rows take turns, so each half is one direction.
     """
     del saved  # part of the key
     try:
@@ -57,13 +64,13 @@ def _sheet(path: Path, saved: int, paired: bool) -> list[str]:
             sheet = image.convert("RGB")
     except OSError:
         return ["data:,"]
-    side = (sheet.width - 2 * GAP) // 3 + GAP  # of a square picture; the three columns are equally wide
+    side = (sheet.width + GAP) // columns  # of a square picture and the gap beside it; all columns are equally wide
     rows, rest = divmod(sheet.height + GAP, side)
     halves = [sheet]
-    if not rest and rows > 1:
+    if not rest and rows > 1 and directions <= 2:
         strips = [sheet.crop((0, row * side, sheet.width, (row + 1) * side)) for row in range(rows)]
         middle = (rows + 1) // 2
-        split = (strips[:middle], strips[middle:]) if paired else (strips[::2], strips[1::2])
+        split = (strips[:middle], strips[middle:]) if directions == 1 else (strips[::2], strips[1::2])
         halves = [_stacked(half, side) for half in split]
     for half in halves:
         half.thumbnail(SHEET_PIXELS)

@@ -21,7 +21,7 @@ from translate.studio.translating import data_uris, library, photos
 
 if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
-    from translate.config import Direction
+    from translate.settings import Direction
 
 TITLE = "Live"
 LONGEST = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -15,8 +15,9 @@ from translate.studio.assets import script
 from translate.studio.cards import messages, run_comparison, sample_sheet
 from translate.studio.events import QUIET, new_folder, warn
 from translate.studio.translating import library
-from translate.training import jobs
-from translate.training.runs import Run, delete_run, running_one
+
+if TYPE_CHECKING:
+    from translate.runs.listing import Run
 
 TITLE = "Runs"
 
@@ -118,11 +119,14 @@ def build(page: gr.Blocks, runs: Path) -> None:
             return gr.skip()
 
     def go_on(names: list[str], token: str) -> dict[Any, Any]:
+        from translate.runs import processes
+        from translate.runs.listing import running_one
+
         try:
             run = one(names, token)
             if running_one(runs) is not None:
                 raise UserError("Another training is running; two at once would both crawl. Try again when it is done.")
-            jobs.resume(run.folder)
+            processes.resume(run.folder)
             gr.Info("It goes on; watch it in Train after loading the page again.", title="")
         except Exception as error:
             warn(error)
@@ -164,6 +168,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
             return {sure: gr.update(visible=False)}
 
     def really(names: list[str], token: str) -> dict[Any, Any]:
+        from translate.runs.listing import delete_run
+
         try:
             delete_run(one(names, token))
             names = []

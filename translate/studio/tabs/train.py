@@ -18,8 +18,6 @@ from translate.studio.tabs import train_watch
 from translate.studio.training import estimates, pictures, run_presets
 from translate.studio.training.pictures import Found, discard
 from translate.studio.translating import library
-from translate.training import jobs
-from translate.training.runs import list_runs
 
 if TYPE_CHECKING:
     from translate.config import TrainConfig
@@ -77,8 +75,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
                     elem_classes="choice",
                 )
                 model = gr.Radio(
-                    [("Paired", "pix2pix"), ("Unpaired", "cyclegan")],
-                    label="How it learns from them",
+                    [],
+                    label="Model",
                     elem_classes="choice",
                     elem_id="train-model",
                     visible=False,
@@ -138,6 +136,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
     def offer(root: Path, called: str, is_upload: bool, bar: gr.Progress) -> dict[Any, Any]:
         """The report on a folder, and the choices where it can be trained on."""
         from translate.data.report import inspect_folder
+        from translate.models import model_class, model_names, suggest_model
 
         told = inspect_folder(
             root,
@@ -152,7 +151,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
         name = Path(called).name.split(".")[0]
         A, B = run_presets.domain_names(name)
         have = pictures.taken(told, root, name, is_upload)
-        suited = "pix2pix" if have.has_pairs and not have.problem else "cyclegan"
+        suited = suggest_model(paired=have.has_pairs and not have.problem)
+        offered = [name for name in model_names() if have.has_pairs or not model_class(name).paired]
         return {
             report: words,
             choices: gr.update(visible=True),
@@ -161,8 +161,10 @@ def build(page: gr.Blocks, runs: Path) -> None:
             domain_A: A,
             domain_B: B,
             size: pictures.fitting_size(told),
-            model: gr.update(value=suited, visible=have.has_pairs),
-            direction: gr.update(choices=directions(A, B), value="a2b", visible=suited == "pix2pix"),
+            model: gr.update(
+                choices=[(in_words(name), name) for name in offered], value=suited, visible=len(offered) > 1
+            ),
+            direction: gr.update(choices=directions(A, B), value="a2b", visible=one_way(suited)),
         }
 
     def refused(error: Exception) -> dict[Any, Any]:
@@ -170,10 +172,12 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return {report: words, choices: gr.update(visible=False), found: None}
 
     def planned(have: Found | None, *chosen: Any) -> TrainConfig:
+        from translate.models import model_class
+
         if have is None:
             raise UserError("Bring your pictures first.")
         name, A, B, good, pixels, kind, way, report_it, more = chosen
-        if kind == "pix2pix" and have.problem:
+        if model_class(kind).paired and have.problem:
             raise UserError(f"As pairs they cannot be used yet: {have.problem} Unpaired they can.")
         wanted = run_presets.Choices(
             title=name,
@@ -184,7 +188,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             quality=good,
             size=pixels,
             images=have.images,
-            direction=way if kind == "pix2pix" else "a2b",
+            direction=way if one_way(kind) else "a2b",
             elongated=have.elongated,
             report=bool(report_it) and private,
             further=more if private else "",
@@ -195,6 +199,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
         """What the choices mean: how good, how long."""
         if have is None:
             return gr.skip()
+        from translate.runs.listing import list_runs
+
         try:
             config = planned(have, *chosen)
             about = estimates.estimate(config, list_runs(runs))
@@ -204,12 +210,14 @@ def build(page: gr.Blocks, runs: Path) -> None:
             return messages.refusal(library.sentence(error))
 
     def begin(have: Found | None, token: str, *chosen: Any) -> dict[Any, Any]:
+        from translate.runs import processes
+
         try:
             config = planned(have, *chosen)
             assert have is not None  # planned has made sure
             with train_watch.starting:
                 train_watch.refuse_a_second(runs, private)
-                jobs.start(config, have.root if have.is_upload else None)
+                processes.start(config, have.root if have.is_upload else None)
                 if not private:
                     visitors.claim(config.run.dir, token)
             return {
@@ -230,7 +238,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
     gr.on([archive.upload, archive.clear], unpack, [archive, found], offered, preprocess=False, **looking).then(
         **reckoning
     )
-    model.input(lambda kind: gr.update(visible=kind == "pix2pix"), model, direction, queue=False, **QUIET)
+    model.input(lambda kind: gr.update(visible=one_way(kind)), model, direction, queue=False, **QUIET)
     gr.on([quality.input, size.input, model.input, further.blur], trigger_mode="always_last", **reckoning)
     begun = [*watch.view, found, report, choices, archive, estimate]
     gr.on(
@@ -248,3 +256,19 @@ def directions(A: str, B: str) -> list[tuple[str, str]]:
     """Both directions in the words of whoever brought the pictures."""
     A, B = A.strip() or "A", B.strip() or "B"
     return [(f"{A} → {B}", "a2b"), (f"{B} → {A}", "b2a")]
+
+
+def in_words(name: str) -> str:
+    """A model as it is offered: its title, and what it learns from."""
+    from translate.models import model_class
+
+    model = model_class(name)
+    return f"{model.title} ({model.needs})"
+
+
+def one_way(name: str) -> bool:
+    """Whether a model learns one direction, which has to be chosen."""
+    from translate.models import model_class
+
+    model = model_class(name)
+    return len(model.directions(model.Config(name=name))) == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -16,8 +16,10 @@ from translate.studio import visitors
 from translate.studio.assets import script
 from translate.studio.cards import run_progress, sample_sheet
 from translate.studio.events import QUIET, warn
-from translate.training import jobs
-from translate.training.runs import Run, running_one
+
+if TYPE_CHECKING:
+    from translate.runs.listing import Run
+    from translate.runs.processes import Wish
 
 SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -92,9 +94,11 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
         except UserError:  # deleted by somebody meanwhile
             return {setup: gr.update(visible=True), watch: gr.update(visible=False), timer: gr.update(active=False)}
 
-    def steer(name: str, token: str, before: dict[str, int], wish: jobs.Wish) -> dict[Any, Any]:
+    def steer(name: str, token: str, before: dict[str, int], wish: Wish) -> dict[Any, Any]:
+        from translate.runs import processes
+
         try:
-            jobs.stop(visible(name, token).folder, wish)
+            processes.stop(visible(name, token).folder, wish)
         except Exception as error:
             warn(error)
         return tick(name, token, before)
@@ -106,10 +110,12 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
         return steer(name, token, before, "stop")
 
     def go_on(name: str, token: str, before: dict[str, int]) -> dict[Any, Any]:
+        from translate.runs import processes
+
         try:
             with starting:
                 refuse_a_second(runs, private)
-                jobs.resume(visible(name, token).folder)
+                processes.resume(visible(name, token).folder)
         except Exception as error:
             warn(error)
         return tick(name, token, before)
@@ -137,6 +143,8 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
 
 def refuse_a_second(runs: Path, private: bool) -> None:
     """Raises UserError where a training is running; its name is for those who may see it."""
+    from translate.runs.listing import running_one
+
     busy = running_one(runs)
     if busy is not None:
         name = f" ({busy.name})" if private else ""
@@ -145,6 +153,8 @@ def refuse_a_second(runs: Path, private: bool) -> None:
 
 def is_news(run: Run) -> bool:
     """Whether somebody who comes back wants to see this run first: it is paused, or it ended within a day."""
-    if jobs.read_note(run.folder) is None:  # it was trained before runs wrote a note
+    from translate.runs.processes import read_note
+
+    if read_note(run.folder) is None:  # it was trained before runs wrote a note
         return False
     return run.state == "paused" or datetime.now() - run.changed < timedelta(days=1)

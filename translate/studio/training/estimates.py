@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from translate.config import CycleGANConfig, Pix2PixConfig, TrainConfig
-from translate.training.runs import Run
-
 if TYPE_CHECKING:
     import torch
+
+    from translate.config import TrainConfig
+    from translate.runs.listing import Run
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,15 @@ def step_seconds(config: TrainConfig) -> float:
     Convolutions run at a share of the rate of a large matrix product, which is measured once (half a second): at 0.7
     of it for networks of the papers' width, at less for narrower ones, whose time goes into moving images. The
     optimiser and the moving average touch every weight, and each layer takes its moment to begin with. The shares are
-    fitted to the figures in docs/performance.md (two cores: 2.8 s for CycleGAN, 0.29 s for pix2pix).
+    fitted to the times of a step in docs/performance.md.
     """
     from translate.devices import choose_device, choose_precision
 
     device = choose_device(config.run.device)
     dtype = choose_precision(config.run.precision, device)
     model, size, batch = config.model.model_dump_json(), config.data.crop_size, config.optim.batch_size
-    flops, weights, layers = _work(config.model.name, model, size, batch)
-    share = 0.7 * math.sqrt(min(1.0, config.model.generator.width / 64))
+    flops, weights, layers = _work(model, size, batch)
+    share = 0.7 * math.sqrt(min(1.0, getattr(config.model.generator, "width", 64) / 64))
     per_weight, per_layer = (2e-9, 5e-5) if device.type == "cpu" else (4e-11, 1.5e-4)
     return flops / (share * _matrix_rate(device, dtype)) + per_weight * weights + per_layer * layers
 
@@ -72,26 +73,30 @@ def _kind(config: TrainConfig) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=64)
-def _work(name: str, settings: str, size: int, batch: int) -> tuple[float, int, int]:
+def _work(settings: str, size: int, batch: int) -> tuple[float, int, int]:
     """Floating-point operations of a step, weights, and layers passed through; from `model` settings as JSON."""
     import torch
 
-    from translate.models import build_model
-    from translate.training.arithmetic import step_flops
+    from translate.config import TrainConfig
+    from translate.models import build_model, model_class
+    from translate.training.observers.flops import step_flops
 
-    model = (Pix2PixConfig if name == "pix2pix" else CycleGANConfig).model_validate_json(settings)
+    model = TrainConfig.model_validate({"model": json.loads(settings)}).model
     forth = model.generator
     side = -(-size // forth.multiple) * forth.multiple
     shapes = [torch.Size((batch, channels, side, side)) for channels in (forth.in_channels, forth.out_channels)]
     flops = step_flops(TrainConfig(model=model), *shapes)
     with torch.device("meta"):
         network = build_model(model.model_copy(update={"lambda_perceptual": 0.0}))
-    passes = 2 if name == "pix2pix" else 6  # half of the modules hold others; forward and twice backward for each
+    known = model_class(model.name)
+    # Half of the modules hold others; each goes forward, and twice that back. Without pairs, images go through further
+    # networks: on their way back, or to be compared with themselves.
+    passes = 2 * len(known.directions(model)) + (0 if known.paired else 2)
     return flops, sum(each.numel() for each in network.parameters()), passes * sum(1 for _ in network.modules())
 
 
 @lru_cache(maxsize=4)
 def _matrix_rate(device: torch.device, precision: torch.dtype) -> float:
-    from translate.training.arithmetic import matrix_rate
+    from translate.training.observers.flops import matrix_rate
 
     return matrix_rate(device, precision)

@@ -52,9 +52,11 @@ def unpacked(archive: Path, root: Path) -> Path:
 
 def taken(told: FolderReport, root: Path, called: str, is_upload: bool) -> Found:
     """What later handlers need to know of a report."""
+    from translate.models import model_class
+
     training = [group for group in told.groups if group.split == told.groups[0].split]
     elongated = any(group.aspect_ratios and not 2 / 3 <= group.aspect_ratios[1] <= 3 / 2 for group in training)
-    has_pairs = told.model == "pix2pix"
+    has_pairs = bool(told.model) and model_class(told.model).paired
     images = told.pairs or max(group.readable for group in training)
     return Found(root, called, is_upload, has_pairs, " ".join(told.problems), images, elongated)
 

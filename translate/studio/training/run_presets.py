@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from translate.config import Direction, TrainConfig
 from translate.errors import UserError
+
+if TYPE_CHECKING:
+    from translate.config import TrainConfig
+    from translate.settings import Direction
 
 Quality = Literal["quick", "good", "best"]
 
@@ -44,7 +47,8 @@ class Choices:
     title: str
     dataset: str
     """What the folder or the zip is called."""
-    model: Literal["pix2pix", "cyclegan"]
+    model: str
+    """Name of a registered model."""
     domain_A: str
     domain_B: str
     quality: Quality
@@ -66,6 +70,9 @@ def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
     Raises:
         UserError: the name is empty, or the further settings are not right.
     """
+    from translate.config import TrainConfig
+    from translate.models import model_class
+
     preset = PRESETS[choices.quality]
     steps = preset.steps
     if choices.quality == "best":
@@ -74,11 +81,9 @@ def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
     if not title:
         raise UserError("Give your training a name.")
     folder = unused_folder(runs, title)
-    generator: dict[str, Any] = {"width": preset.width}
-    if choices.model == "cyclegan":
-        generator["blocks"] = preset.blocks
-    else:
-        generator["size"] = min(choices.size, 256)
+    sizes = {"width": preset.width, "blocks": preset.blocks, "size": min(choices.size, 256)}
+    known = type(model_class(choices.model).Config(name=choices.model).generator).model_fields
+    generator = {name: value for name, value in sizes.items() if name in known}
     tree: dict[str, Any] = {
         "name": folder.name,
         "title": title,

@@ -13,8 +13,8 @@ from translate.errors import UserError
 from translate.studio.translating import data_uris, library, photos
 
 if TYPE_CHECKING:
+    from translate.checkpoints.settings import CheckpointConfig, DrawingConfig
     from translate.checkpoints.zoo import Entry
-    from translate.config import CheckpointConfig, DrawingConfig
 
 LARGEST_SIDE = 512
 """Pixels of a sheet; networks that read drawings were trained on 256."""

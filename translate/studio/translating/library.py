@@ -16,9 +16,10 @@ from PIL import Image
 from translate.errors import UserError
 
 if TYPE_CHECKING:
+    from translate.checkpoints.settings import CheckpointConfig
     from translate.checkpoints.zoo import Entry
-    from translate.config import CheckpointConfig, Direction
     from translate.inference.translator import Translator
+    from translate.settings import Direction
 
 TRANSLATORS_KEPT = 3
 """Checkpoints whose weights stay in memory; the one not used for longest makes room."""

@@ -35,10 +35,11 @@ def step_flops(config: TrainConfig, shape_A: torch.Size, shape_B: torch.Size) ->
         with FlopCounterMode(display=False) as counter:
             images = model(batch)
             for player in model.players:
-                for discriminator in model.discriminators.values():
-                    discriminator.requires_grad_(player == "discriminators")
-                losses = model.generator_losses if player == "generators" else model.discriminator_losses
-                losses(images)[0].backward()  # type: ignore[no-untyped-call]
+                for other in model.players:
+                    if other.discriminates:
+                        for network in other.networks.values():
+                            network.requires_grad_(other.name == player.name)
+                model.losses(player.name, images)[0].backward()
     return float(counter.get_total_flops())
 
 

@@ -17,14 +17,18 @@ COMPILE_PAYS_FROM = {"cpu": 2000, "cuda": 1000}
 nothing in float32, where the convolutions are nearly all of the time: there only other precisions compile."""
 
 
-def choose(run: RunConfig, device: torch.device, steps: int, before: Mapping[str, Any]) -> dict[str, Any]:
-    """{"device", "precision", "layout", "compile"}: what decides the last bits of every loss.
+ComputePlan = dict[str, Any]
+"""{"device", "precision", "layout", "compile"}: what decides the last bits of every loss."""
+
+
+def plan_compute(run: RunConfig, device: torch.device, steps: int, before: Mapping[str, Any]) -> ComputePlan:
+    """Decide how a run computes.
 
     Args:
         run: settings; what is not «auto» there is taken.
         device: of the run.
         steps: of the whole run.
-        before: choices of the run so far, {} for a new one. They are kept, unless it was on another kind of device.
+        before: the plan of the run so far, {} for a new one. They are kept, unless it was on another kind of device.
     """
     if before.get("device") != device.type:
         before = {}

@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.conftest import tiny_settings
 from translate.config import TrainConfig
 from translate.tracking.history import read_history
-from translate.training.health import SETTLED, WINDOW, Health
+from translate.training.observers.health import SETTLED, WINDOW, Health
 from translate.training.trainer import train
 
 Losses = dict[str, float]
@@ -118,7 +118,7 @@ def test_a_paired_target_may_be_like_its_input() -> None:
 def test_a_run_tells_what_it_notices_in_its_history(
     paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("translate.training.health.SETTLED", 0)
+    monkeypatch.setattr("translate.training.observers.health.SETTLED", 0)
     tree = tiny_settings("cyclegan", paired, tmp_path / "run", run__sample_every=2)
     tree["data"]["layout"] = "side_by_side"
     tree["model"]["generator"] = tree["model"]["generator"] | {

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from translate.config import CycleGANConfig, Direction, Pix2PixConfig, TrainConfig
+from translate.config import TrainConfig
 from translate.data.folders import has_split
 from translate.data.formats import Pixels
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.evaluation.images import read_split
 from translate.evaluation.measure import Known, know, lower_is_better, measure, open_judges, translate_all
+from translate.models import model_class
 from translate.networks.blocks import use_image_statistics
+from translate.settings import Direction
 
 SIZE = 256
 """Pixels of the squares that images are scaled to, as `translate evaluate` has it; more where crops are larger."""
@@ -58,7 +60,8 @@ class Validation:
                 "some aside, or name them with data.val_split."
             )
         self.device, self.dtype, self.image_statistics = device, dtype, image_statistics
-        self.paired = isinstance(config.model, Pix2PixConfig)
+        model = model_class(config.model.name)
+        self.paired = model.paired
         self.judges = open_judges(
             wishes.extractor or None,
             weights=wishes.extractor_weights,
@@ -82,17 +85,20 @@ class Validation:
         sides = know(judged.A, "a", self.judges), know(judged.B, "b", self.judges)
         self.a, self.b = sides[::-1] if swapped else sides
         self.wish = wishes.best
-        self._check_wish(isinstance(config.model, CycleGANConfig))
+        self._check_wish(cycles=len(model.directions(config.model)) == 2)
         self.best: dict[str, float] = {}
         """The name and value of the deciding metric at its best, and its step."""
         self.metrics: dict[str, dict[str, float]] = {}
         """The newest numbers by direction, as a checkpoint's config.json has them."""
         self.is_best = False
+        self.step = 0
+        """The step of the newest measurement of this process."""
         for row in before:
             self._take(row)
 
     def __call__(self, step: int, generators: Mapping[Direction, nn.Module]) -> dict[str, float]:
         """Measure after `step`: {"val/kid_a2b": 0.31, …}. Random numbers of the run are left alone."""
+        self.step = step
         if self.image_statistics:
             generators = {name: use_image_statistics(copy.deepcopy(network)) for name, network in generators.items()}
         made: dict[str, float] = {}

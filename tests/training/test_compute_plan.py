@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from translate.config import RunConfig
-from translate.training.choices import choose, compile_pays
+from translate.training.compute_plan import compile_pays, plan_compute
 
 CPU, MPS = torch.device("cpu"), torch.device("mps")
 
@@ -31,18 +31,18 @@ def test_compiling_has_to_pay_back(compiler: None, monkeypatch: pytest.MonkeyPat
 def test_what_is_asked_for_is_what_is_done(compiler: None) -> None:
     run = RunConfig(precision="bfloat16", layout="contiguous", compile="off")
     wished = {"device": "cpu", "precision": "bfloat16", "layout": "contiguous_format", "compile": False}
-    assert choose(run, CPU, 10**6, {}) == wished
+    assert plan_compute(run, CPU, 10**6, {}) == wished
     before = {"device": "cpu", "precision": "float32", "layout": "channels_last", "compile": True}
-    assert choose(run, CPU, 10**6, before) == wished
+    assert plan_compute(run, CPU, 10**6, before) == wished
 
 
 def test_a_resumed_run_keeps_what_it_began_with(compiler: None) -> None:
     before = {"device": "cpu", "precision": "bfloat16", "layout": "contiguous_format", "compile": False}
-    assert choose(RunConfig(), CPU, 10**6, before) == before
+    assert plan_compute(RunConfig(), CPU, 10**6, before) == before
 
 
 def test_on_another_device_it_chooses_anew(compiler: None) -> None:
     before = {"device": "cuda", "precision": "float16", "layout": "contiguous_format", "compile": False}
-    chosen = choose(RunConfig(), CPU, 2000, before)
+    chosen = plan_compute(RunConfig(), CPU, 2000, before)
     assert chosen["precision"] in ("float32", "bfloat16")
     assert (chosen["layout"], chosen["compile"]) == ("channels_last", chosen["precision"] == "bfloat16")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.studio.trained import note, trained_run
 from translate.errors import UserError
-from translate.training.runs import delete_run, differences, find_run, list_runs, read_run, running_one
+from translate.runs.listing import delete_run, differences, find_run, list_runs, read_run, running_one
 
 
 def test_runs_are_listed_the_newest_first_and_others_are_left_out(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from translate.checkpoints.zoo import newest_checkpoint
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.evaluation.page import code, facts, figure_row, figures, folded, page, picture, samples
+from translate.models import model_class, model_terms
 from translate.pages.charts import Line, line_chart, short
 from translate.pages.fragments import Markup
 from translate.tracking.history import read_history
@@ -22,19 +23,15 @@ SAMPLES = 4
 SHEET_SIDE = 1000
 
 Row = dict[str, Any]
+Figure = tuple[str, tuple[str, ...], str, bool]
+"""Title, columns of history.jsonl, unit, and whether the curves are smoothed."""
 
-CHARTS = (
-    ("Generators", ("G_A", "G_B", "G_GAN"), "adversarial loss", True),
-    ("Discriminators", ("D_A", "D_B", "D_real", "D_fake"), "adversarial loss", True),
-    ("Cycle", ("cycle_A", "cycle_B"), "weighted loss", True),
-    ("Identity", ("idt_A", "idt_B"), "weighted loss", True),
-    ("Distance to the target", ("G_L1", "G_perceptual"), "weighted loss", True),
-    ("All that the generators minimise", ("G_total",), "weighted loss", True),
+MEASUREMENTS: tuple[Figure, ...] = (
     ("Images per second", ("images_per_second",), "", False),
     ("Learning rate", ("lr",), "", False),
     ("Memory", ("memory_gb",), "gigabytes", False),
 )
-"""A figure each: its title, the columns of history.jsonl, its unit, and whether its curves are smoothed."""
+"""What is measured beside the losses."""
 QUIET = frozenset({"step", "epoch", "step_seconds", "data_seconds", "elapsed_seconds"})
 
 
@@ -49,15 +46,15 @@ def run_report(run: Path) -> str:
     newest = newest_checkpoint(run)
     provenance = read_config(newest).provenance.model_dump() if newest else {}
     last = rows[-1]
-    data = config.data
+    data, model = config.data, model_class(config.model.name).title
     lead = (
-        f"{config.model.name} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
+        f"{model} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
         f"{last['step']:,} steps so far."
     )
     sections = [
         ("", figures(_headlines(rows))),
         ("Validation", _charts(rows, list(_validation(rows)))),
-        ("Curves", _charts(rows, [*CHARTS, *_others(rows)])),
+        ("Curves", _charts(rows, _curves(config, rows))),
         ("Samples", _samples(run)),
         ("Where it ran", facts({name.capitalize(): value for name, value in provenance.items()})),
         ("Settings", folded("config.yaml", code((run / "config.yaml").read_text(encoding="utf-8")))),
@@ -89,7 +86,7 @@ def _headlines(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return entries
 
 
-def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, bool]]:
+def _validation(rows: Sequence[Row]) -> Iterator[Figure]:
     """A figure for each metric that was measured during training, with both directions in it."""
     columns = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
     metrics: dict[str, list[str]] = {}
@@ -101,15 +98,24 @@ def _validation(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str
         yield metric, tuple(named), "validation images", False
 
 
-def _others(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], str, bool]]:
+def _curves(config: TrainConfig, rows: Sequence[Row]) -> list[Figure]:
+    """A figure for each group of the model's losses, for the measurements, and for every other number."""
+    groups: dict[str, list[str]] = {}
+    for term in model_terms(config.model):
+        groups.setdefault(term.group, []).append(term.name)
+    figures: list[Figure] = [(group, tuple(names), "loss", True) for group, names in groups.items()]
+    figures += MEASUREMENTS
+    return [*figures, *_others(rows, {name for _, columns, _, _ in figures for name in columns} | QUIET)]
+
+
+def _others(rows: Sequence[Row], shown: Set[str]) -> Iterator[Figure]:
     """Figures for the numbers that no other figure shows."""
-    shown = {name for _, columns, _, _ in CHARTS for name in columns} | QUIET
     for name in dict.fromkeys(name for row in rows for name in row):
         if name not in shown and not name.startswith("val/"):
             yield name, (name,), "", True
 
 
-def _charts(rows: Sequence[Row], wanted: Sequence[tuple[str, tuple[str, ...], str, bool]]) -> Markup:
+def _charts(rows: Sequence[Row], wanted: Sequence[Figure]) -> Markup:
     drawn = []
     for title, columns, unit, smooth in wanted:
         curves = {

@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.conftest import tiny_settings
 from translate.config import TrainConfig
-from translate.training.arithmetic import matrix_rate, step_flops
-from translate.training.step import TrainingStep
+from translate.training.learner import Learner
+from translate.training.observers.flops import matrix_rate, step_flops
+from translate.training.trainer import train_step
 
 SHAPE = torch.Size((1, 3, 32, 32))
 
@@ -23,9 +24,9 @@ def test_the_count_is_that_of_a_real_step(model: str, settings: dict[str, Any]) 
     tree = tiny_settings(model, Path(), Path())
     tree["run"] |= settings
     config = TrainConfig.build(tree)
-    step = TrainingStep(config, torch.device("cpu"), torch.float32, torch.contiguous_format)
+    step = Learner(config, torch.device("cpu"), torch.float32, torch.contiguous_format)
     with FlopCounterMode(display=False) as counter:
-        step({"A": torch.zeros(SHAPE), "B": torch.zeros(SHAPE)}, 0)
+        train_step(step, {"A": torch.zeros(SHAPE), "B": torch.zeros(SHAPE)}, 0)
     assert step_flops(config, SHAPE, SHAPE) == counter.get_total_flops() > 0
 
 

@@ -23,7 +23,7 @@ import psutil
 
 from translate.archives import disk_trouble
 from translate.config import TrainConfig
-from translate.errors import UserError
+from translate.errors import TrainingStopped, UserError
 
 NOTE_FILE = "process.json"
 LOG_FILE = "log.txt"
@@ -129,8 +129,6 @@ def noted(run: Path) -> Iterator[None]:
 
     Raises UserError where another process trains in the folder.
     """
-    from translate.training.signals import Stopped
-
     if os.environ.get("RANK", "0") != "0":
         yield
         return
@@ -144,7 +142,7 @@ def noted(run: Path) -> Iterator[None]:
     try:
         yield
         outcome = "finished"
-    except (Stopped, KeyboardInterrupt):
+    except (TrainingStopped, KeyboardInterrupt):
         outcome = "stopped"
         raise
     except UserError as error:

@@ -1,8 +1,8 @@
-"""How one player's networks move: gradients, Adam, and the generators' moving average."""
+"""How the networks of one player are updated: gradients, Adam, and the moving average that follows the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from translate.config import OptimConfig
 
 
-class Descent:
+class PlayerOptimizer:
     """Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) for the networks of one player.
 
     `at_once` updates every weight inside the backward pass, the moment its gradient is complete, and drops the
@@ -21,9 +21,17 @@ class Descent:
     """
 
     def __init__(
-        self, networks: Mapping[Any, nn.Module], lr: float, optim: OptimConfig, *, fused: bool, at_once: bool
+        self, networks: Mapping[str, nn.Module], lr: float, optim: OptimConfig, *, fused: bool, at_once: bool
     ) -> None:
-        """Of `optim` the learning rate is left out: players may have their own, `lr`."""
+        """Make the optimisers.
+
+        Args:
+            networks: of the player, by name; the order of their parameters is the order in the saved state.
+            lr: the player's learning rate, instead of `optim.lr`.
+            optim: for Adam's two moments.
+            fused: use PyTorch's fused implementation of Adam.
+            at_once: update inside the backward pass, as said above.
+        """
         self.parameters = [parameter for network in networks.values() for parameter in network.parameters()]
         groups = [[parameter] for parameter in self.parameters] if at_once else [self.parameters]
         betas = (optim.beta1, optim.beta2)
@@ -36,12 +44,16 @@ class Descent:
                 update = self._updater(optimizer)
                 parameter.register_post_accumulate_grad_hook(update)  # type: ignore[no-untyped-call]
 
-    def follow(self, averages: Sequence[Tensor]) -> None:
-        """Move these tensors, one a parameter, `average_weight` of the way to the new weights in every update."""
-        self.averages = dict(zip(self.parameters, averages, strict=True))
+    def follow(self, averages: Mapping[Tensor, Tensor]) -> None:
+        """Move averages towards the weights in every update, by the share `average_weight` of the way.
+
+        Args:
+            averages: parameter of this player → the tensor that follows it; parameters without one have no average.
+        """
+        self.averages = dict(averages)
 
     def prepare(self, lr_factor: float, average_weight: float = 0.0) -> None:
-        """Before the backward pass: drop old gradients and set what this step's update needs.
+        """Set what the updates of this step use.
 
         Args:
             lr_factor: of the learning rate.
@@ -51,6 +63,10 @@ class Descent:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = optimizer.defaults["lr"] * lr_factor
+
+    def zero_grad(self) -> None:
+        """Drop the gradients of the step before."""
+        for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
 
     @torch.no_grad()
@@ -65,7 +81,7 @@ class Descent:
             torch._foreach_lerp_(list(self.averages.values()), list(self.averages), self.average_weight)
 
     def gradients(self) -> list[Tensor]:
-        """Those of the last backward pass; there are none `at_once`."""
+        """The gradients of the last backward pass; there are none `at_once`, which drops each when it has been used."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     def _updater(self, optimizer: torch.optim.Adam) -> Any:

@@ -11,18 +11,20 @@ from torch import Tensor
 
 from tests.conftest import tiny_settings
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig, TrainConfig
+from translate.checkpoints.settings import CheckpointConfig
+from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.training.step import TrainingStep
+from translate.training.learner import Learner
+from translate.training.trainer import train_step
 
 CPU = torch.device("cpu")
 
 
-def make(name: str = "cyclegan", **settings: Any) -> TrainingStep:
+def make(name: str = "cyclegan", **settings: Any) -> Learner:
     tree = tiny_settings(name, Path(), Path())
     for section, values in settings.items():
         tree[section] = tree.get(section, {}) | values
-    return TrainingStep(TrainConfig.build(tree), CPU, torch.float32, torch.channels_last)
+    return Learner(TrainConfig.build(tree), CPU, torch.float32, torch.channels_last)
 
 
 def batch(seed: int) -> dict[str, Tensor]:
@@ -30,8 +32,8 @@ def batch(seed: int) -> dict[str, Tensor]:
     return {name: torch.rand(1, 3, 32, 32, generator=generator) * 2 - 1 for name in "AB"}
 
 
-def run(step: TrainingStep, first: int, last: int) -> list[dict[str, float]]:
-    return [{name: loss.item() for name, loss in step(batch(n), n).items()} for n in range(first, last)]
+def run(step: Learner, first: int, last: int) -> list[dict[str, float]]:
+    return [{name: loss.item() for name, loss in train_step(step, batch(n), n).items()} for n in range(first, last)]
 
 
 @pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
@@ -39,7 +41,7 @@ def test_every_network_learns(model: str) -> None:
     step = make(model)
     before = {name: weight.clone() for name, weight in step.model.named_parameters()}
     averages = {name: weight.clone() for name, weight in step.ema.generators["a2b"].named_parameters()}
-    step(batch(0), 0)
+    train_step(step, batch(0), 0)
     assert all(not torch.equal(weight, before[name]) for name, weight in step.model.named_parameters())
     moved = [not torch.equal(weight, averages[name]) for name, weight in step.ema.generators["a2b"].named_parameters()]
     assert all(moved)
@@ -91,7 +93,7 @@ def test_fine_tuning_begins_with_the_checkpoints_generators(tmp_path: Path) -> N
             for name, weight in networks[direction].named_parameters():
                 assert torch.equal(weight, average.get_parameter(name)), name
     before = head(step).clone()
-    step(batch(0), 0)
+    train_step(step, batch(0), 0)
     assert not torch.equal(head(step), before)
     assert not torch.equal(step.ema.generators["a2b"].get_parameter("head.weight"), before)  # the average follows too
 
@@ -110,7 +112,7 @@ def test_a_start_of_another_architecture_or_direction_is_refused(tmp_path: Path)
         make("pix2pix").start_from(tmp_path / "back")
 
 
-def head(step: TrainingStep) -> Tensor:
+def head(step: Learner) -> Tensor:
     return step.model.generators["a2b"].get_parameter("head.weight").detach()
 
 
@@ -118,7 +120,7 @@ def test_half_of_the_learning_rate_moves_adam_half_as_far() -> None:
     def distance(factor: float) -> float:
         step = make()
         before = head(step).clone()
-        step(batch(0), 0, lr_factor=factor)
+        train_step(step, batch(0), 0, lr_factor=factor)
         return float((head(step) - before).norm())
 
     assert distance(0.5) == pytest.approx(0.5 * distance(1.0), rel=1e-3)
@@ -127,15 +129,15 @@ def test_half_of_the_learning_rate_moves_adam_half_as_far() -> None:
 
 def test_clipping_bounds_the_gradient() -> None:
     step = make(optim={"clip_norm": 1e-3})
-    step(batch(0), 0)
+    train_step(step, batch(0), 0)
     for player in ("generators", "discriminators"):
-        gradients = step.descents[player].gradients()
+        gradients = step.optimizers[player].gradients()
         assert torch.stack([gradient.norm() for gradient in gradients]).norm().item() <= 1.001e-3
 
 
 def test_bfloat16_trains_with_float32_weights() -> None:
     tree = tiny_settings("cyclegan", Path(), Path())
-    step = TrainingStep(TrainConfig.build(tree), CPU, torch.bfloat16, torch.channels_last)
+    step = Learner(TrainConfig.build(tree), CPU, torch.bfloat16, torch.channels_last)
     exact = run(make(), 0, 1)[0]
     half = run(step, 0, 1)[0]
     assert all(weight.dtype == torch.float32 for weight in step.model.parameters())

@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from translate.checkpoints.zoo import newest_checkpoint
-from translate.config import TrainConfig
+from translate.config import DEFAULT_EPOCHS, TrainConfig
 from translate.errors import UserError
+from translate.models import LossTerm, model_terms
+from translate.runs.changes import changed_settings, setting
+from translate.runs.processes import LOG_FILE, read_note, running
 from translate.tracking.history import read_history
-from translate.training.jobs import LOG_FILE, read_note, running
-from translate.training.provenance import changed_settings
 
 State = Literal["running", "pausing", "paused", "stopped", "finished", "failed"]
-LOSSES = ("G_", "D_", "cycle_", "idt_")
-"""What the names of losses begin with; the other numbers of a history row are measurements."""
-
 UNINTERESTING = ("name", "title", "run.dir", "tracking.")
 """Settings that differ between any two runs and explain nothing."""
 
@@ -71,7 +69,7 @@ class Run:
         if run.steps:
             return run.steps
         row = next((row for row in reversed(self.rows) if row.get("epoch")), None)
-        return round((run.epochs or 200) * row["step"] / row["epoch"]) if row else 0
+        return round((run.epochs or DEFAULT_EPOCHS) * row["step"] / row["epoch"]) if row else 0
 
     @property
     def seconds_left(self) -> float | None:
@@ -85,8 +83,13 @@ class Run:
     @property
     def losses(self) -> list[str]:
         """Names of the losses in its history, in the order they are logged in."""
-        names = dict.fromkeys(name for row in (*self.rows[:1], *self.rows[-1:]) for name in row)
-        return [name for name in names if name.startswith(LOSSES)]
+        there = {name for row in (*self.rows[:1], *self.rows[-1:]) for name in row}
+        return [term.name for term in self.terms if term.name in there]
+
+    @property
+    def terms(self) -> list[LossTerm]:
+        """The losses that its settings give, with what its model says of each, and the generators' sum."""
+        return model_terms(self.config.model)
 
     @property
     def measures(self) -> list[str]:
@@ -176,7 +179,7 @@ def differences(runs: Sequence[Run]) -> list[tuple[str, list[Any]]]:
     first, *others = [run.config.dump() for run in runs]
     names = {name for other in others for name, _, _ in changed_settings(first, other)}
     shown = sorted(name for name in names if not name.startswith(UNINTERESTING))
-    return [(name, [_setting(run.config.dump(), name) for run in runs]) for name in shown]
+    return [(name, [setting(run.config.dump(), name) for run in runs]) for name in shown]
 
 
 def delete_run(run: Run) -> None:
@@ -231,12 +234,6 @@ def _last_sentence(folder: Path) -> str:
     if lines and (match := re.match(r"Error: (.+)", lines[-1])):
         return match[1]
     return "It ended without a word: the computer was switched off, or ran out of memory."
-
-
-def _setting(tree: Any, dotted: str) -> Any:
-    for part in dotted.split("."):
-        tree = tree.get(part) if isinstance(tree, dict) else None
-    return tree
 
 
 @lru_cache(maxsize=256)

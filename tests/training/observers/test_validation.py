@@ -19,7 +19,7 @@ from translate.evaluation.measure import open_judges
 from translate.inference.evaluate import evaluate
 from translate.inference.translator import Translator
 from translate.tracking.history import read_history
-from translate.training.step import TrainingStep
+from translate.training.learner import Learner
 from translate.training.trainer import train
 
 
@@ -105,7 +105,7 @@ def test_a_resumed_run_remembers_its_best(unpaired: Path, tmp_path: Path, classi
     class Interrupted(Exception):
         pass
 
-    original = TrainingStep.__call__
+    original = Learner.__call__
 
     def die(self: Any, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
         if step == 7:
@@ -113,7 +113,7 @@ def test_a_resumed_run_remembers_its_best(unpaired: Path, tmp_path: Path, classi
         return original(self, batch, step, lr_factor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingStep, "__call__", die)
+        patch.setattr(Learner, "__call__", die)
         with pytest.raises(Interrupted):
             train(TrainConfig.build(tree("parts")))
     train(TrainConfig.build(tree("parts")), resume=True)

@@ -15,11 +15,10 @@ import pytest
 from tests.conftest import tiny_settings
 from tests.studio.trained import note, trained_run
 from translate.config import TrainConfig
-from translate.errors import UserError
+from translate.errors import TrainingStopped, UserError
+from translate.runs.listing import read_run
 from translate.tracking.history import read_history
 from translate.training import jobs
-from translate.training.runs import read_run
-from translate.training.signals import Stopped
 
 
 def wait_for(condition: Callable[[], object], run: Path, seconds: float = 90) -> None:
@@ -98,7 +97,7 @@ def test_a_process_id_that_was_given_to_somebody_else_is_not_the_run(tmp_path: P
     ("error", "state", "reason"),
     [
         (None, "finished", ""),
-        (Stopped(15), "paused", ""),
+        (TrainingStopped(15), "paused", ""),
         (UserError("The loss is broken."), "failed", "The loss is broken."),
         (ValueError("odd"), "failed", "ValueError: odd"),
     ],

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.config import CycleGANConfig, TrainConfig
+from translate.config import TrainConfig
+from translate.models import Model, model_class
 
 WINDOW = 20
 """Logged rows that a verdict on the losses looks back on."""
@@ -59,6 +60,11 @@ class Health:
     rows: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=10 * WINDOW))
     present: set[str] = field(default_factory=set)
 
+    @property
+    def model(self) -> type[Model]:
+        """The model that the run trains: it says which discriminators play against which generators."""
+        return model_class(self.config.model.name)
+
     def observe_losses(self, losses: Mapping[str, float]) -> list[str]:
         """What is new and wrong after this row of named losses, as sentences."""
         self.rows.append(dict(losses))
@@ -94,23 +100,18 @@ class Health:
         scale = WON.get(self.config.model.objective)
         if scale is None:
             return {}
-        players: list[tuple[str, tuple[str, ...], str]]
-        if isinstance(self.config.model, CycleGANConfig):
-            players = [("D_A", ("D_A",), "G_A"), ("D_B", ("D_B",), "G_B")]
-        else:
-            players = [("The discriminator", ("D_real", "D_fake"), "G_GAN")]
         findings = {}
-        for name, parts, opponent in players:
-            loss = median(sum(row[part] for part in parts) / len(parts) for row in latest)
-            if loss < scale[0] and median(row[opponent] for row in latest) > scale[1]:
-                generator = "the generator" if opponent == "G_GAN" else opponent
-                findings[f"won {name}"] = ADVICE["won"].format(D=name, G=generator)
+        for rivalry in self.model.rivalries(self.config.model):
+            loss = median(sum(row[part] for part in rivalry.judged) / len(rivalry.judged) for row in latest)
+            if loss < scale[0] and median(row[rivalry.played] for row in latest) > scale[1]:
+                sentence = ADVICE["won"].format(D=rivalry.discriminator, G=rivalry.generator)
+                findings[f"won {rivalry.discriminator}"] = sentence
         return findings
 
     def _verdict(self, inputs: Tensor, outputs: Tensor) -> str | None:
         if len(inputs) > 1 and _spread(outputs) < ALIKE * _spread(inputs):
             return "collapsed"
-        if inputs.shape != outputs.shape or not isinstance(self.config.model, CycleGANConfig):
+        if inputs.shape != outputs.shape or not self.model.changes_input:
             return None  # a paired target may well look like its input, or the other way round
         if (outputs - inputs).abs().mean() < UNCHANGED:
             return "identity"
