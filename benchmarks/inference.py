@@ -57,7 +57,7 @@ from translate.errors import UserError
 from translate.inference.engines import ENGINES
 from translate.inference.quantise import FEWEST, psnr
 from translate.inference.translator import Translator
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator, generator_config
 
 SHARE, DECIBELS, FRAMES = 0.36, 45.0, 25.0
 """What must hold: share of the reference's time, PSNR of the 8-bit output, frames a second of compact generators."""
@@ -218,7 +218,7 @@ def load_images(folder: Path | None, size: int, count: int) -> tuple[list[Pixels
 def draw(folder: Path, settings: dict[str, Any]) -> Path:
     """A checkpoint whose weights are drawn as the reference draws them."""
     torch.manual_seed(0)
-    architecture = GeneratorConfig.model_validate(settings)
+    architecture = generator_config(**settings)
     config = CheckpointConfig(name=folder.name, domains={"a": "A", "b": "B"}, generators={"a2b": architecture})
     return save_checkpoint(folder, config, {"a2b": build_generator(architecture)})
 

@@ -47,6 +47,7 @@ from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
 from translate.devices import choose_device, describe
 from translate.inference.tiling import translate_tiled
+from translate.kernels.optimise import optimise
 from translate.memory import peak_memory
 from translate.networks import build_generator, generator_config
 
@@ -125,6 +126,7 @@ def work(one: Pass, pipe: Any) -> None:
     dtype = torch.float64 if one.double else torch.float32
     layout = torch.contiguous_format if one.contiguous else torch.channels_last
     generator = generator_of(one.checkpoint, one.width).to(dtype).to(memory_format=layout)
+    optimise(generator, torch.device("cpu"), dtype)
     if one.double and isinstance(generator.head, nn.Conv2d):
         generator.add_module("head", Strips(generator.head))
     image = np.load(one.source, mmap_mode="r")

@@ -13,7 +13,19 @@ PACKAGE = Path(__file__).parent.parent / "translate"
 
 FLOORS = [
     {"_version", "errors"},
-    {"archives", "devices", "download", "losses", "memory", "networks", "pages", "registry", "settings", "tracking"},
+    {
+        "archives",
+        "devices",
+        "download",
+        "kernels",
+        "losses",
+        "memory",
+        "networks",
+        "pages",
+        "registry",
+        "settings",
+        "tracking",
+    },
     {"checkpoints", "data", "evaluation", "models"},
     {"catalogue", "config", "runs"},
     {"inference", "training"},
@@ -60,6 +72,10 @@ def test_rooms_of_a_floor_do_not_import_in_circles() -> None:
     assert circles == []
 
 
+def test_networks_are_plain_pytorch() -> None:
+    assert not [path for path, room, to in imports() if room == "networks" and to == "kernels"]
+
+
 def modules_after(code: str) -> set[str]:
     script = f"{code}\nimport sys\nprint(' '.join(sorted(m.split('.')[0] for m in sys.modules)))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -72,6 +88,11 @@ def test_import_translate_is_light() -> None:
 
 def test_the_command_line_starts_without_torch() -> None:
     assert not modules_after("import translate.cli") & {"torch", "gradio", "wandb", "albumentations"}
+
+
+def test_memory_settings_come_without_torch() -> None:
+    """They are made before there are threads, and a studio opens its page before PyTorch is there."""
+    assert not modules_after("import translate.kernels.memory") & {"torch", "numpy"}
 
 
 def test_import_translate_takes_less_than_half_a_second() -> None:

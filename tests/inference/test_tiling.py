@@ -24,7 +24,7 @@ from translate.inference.layers import layers_of
 from translate.inference.moments import moments_of
 from translate.inference.tiles import Run
 from translate.inference.tiling import translate_tiled
-from translate.networks import GeneratorConfig, build_generator, use_image_statistics
+from translate.networks import build_generator, generator_config, use_image_statistics
 
 Image = npt.NDArray[Any]
 ALL = 2**30
@@ -32,7 +32,7 @@ ALL = 2**30
 
 def generator(**settings: object) -> nn.Module:
     """A small one in evaluation mode, whose every weight and statistic matters to the result."""
-    config = GeneratorConfig.model_validate({"width": 6, "blocks": 2, "size": 32} | settings)
+    config = generator_config(**({"width": 6, "blocks": 2, "size": 32} | settings))
     torch.manual_seed(0)
     network = build_generator(config)
     for name, weights in [*network.named_parameters(), *network.named_buffers()]:
@@ -252,9 +252,9 @@ def test_a_kept_activation_gives_back_any_region(memory: int, tmp_path: Path) ->
 
 MEMORY_SCRIPT = """
 import resource, sys, numpy as np, torch
-from translate.networks import GeneratorConfig
+from translate.networks import GeneratorConfig, generator_config
 from translate.inference.tiling import translate_tiled
-from translate.networks import build_generator
+from translate.networks import build_generator, generator_config
 torch.set_num_threads(1)
 network = build_generator(generator_config(width=16, blocks=1)).eval()
 image = np.random.default_rng(0).integers(0, 256, (768, 768, 3), np.uint8)

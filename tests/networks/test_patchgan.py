@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from translate.networks import DiscriminatorConfig, build_discriminator
+from translate.networks import build_discriminator, discriminator_config
 
 
 def discriminator(in_channels: int = 3, /, **settings: object) -> nn.Module:
     given = {"width": 4, "norm": "none", "init": "kaiming"} | settings
-    return build_discriminator(DiscriminatorConfig.model_validate(given), in_channels)
+    return build_discriminator(discriminator_config(**given), in_channels)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.networks import GeneratorConfig, ResNetGenerator, build_generator, generator_config
-from translate.networks.resnet import REACH
+from translate.networks import build_generator, generator_config
+from translate.networks.resnet import REACH, ResNetGenerator
 
 
 def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) -> Tensor:
@@ -34,7 +34,7 @@ def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) 
     ids=str,
 )
 def test_an_image_comes_out_with_its_size_and_every_weight_learns(settings: dict[str, object]) -> None:
-    config = GeneratorConfig.model_validate({"width": 4, "blocks": 2} | settings)
+    config = generator_config(**({"width": 4, "blocks": 2} | settings))
     generator = build_generator(config)
     made = generator(image(config.in_channels))
     assert made.shape == (2, config.out_channels, 16, 24)
@@ -51,7 +51,7 @@ def test_an_image_comes_out_with_its_size_and_every_weight_learns(settings: dict
 )
 def test_it_has_as_many_parameters_as_the_published_network(blocks: int, norm: str, parameters: int) -> None:
     with torch.device("meta"):
-        generator = build_generator(GeneratorConfig.model_validate({"blocks": blocks, "norm": norm}))
+        generator = build_generator(generator_config(**({"blocks": blocks, "norm": norm})))
     assert sum(weight.numel() for weight in generator.parameters()) == parameters
 
 
@@ -74,7 +74,7 @@ def test_state_dict_keys_are_those_that_checkpoints_hold() -> None:
 def test_padding_of_the_blocks_decides_whether_borders_show(padding: str, uniform: bool) -> None:
     settings = {"width": 4, "blocks": 2, "downsamplings": 0, "norm": "none", "padding": padding, "init": "kaiming"}
     torch.manual_seed(0)
-    generator = build_generator(GeneratorConfig.model_validate(settings))
+    generator = build_generator(generator_config(**settings))
     made = generator(torch.full((1, 3, 16, 16), 0.5))
     assert torch.allclose(made, made[:, :, 8:9, 8:9].expand_as(made), atol=1e-5) is uniform
 
@@ -83,7 +83,7 @@ def test_padding_of_the_blocks_decides_whether_borders_show(padding: str, unifor
 def test_only_resizing_leaves_no_checkerboard(upsample: str) -> None:
     settings = {"width": 4, "blocks": 0, "norm": "none", "upsample": upsample, "init": "kaiming"}
     torch.manual_seed(0)
-    generator = build_generator(GeneratorConfig.model_validate(settings))
+    generator = build_generator(generator_config(**settings))
     made = generator(torch.full((1, 3, 64, 64), 0.5))[:, :, 28:36, 28:36]  # far from the borders, a flat image
     assert torch.allclose(made, made[:, :, :1, :1].expand_as(made), atol=1e-5) is (upsample == "resize")
 
@@ -129,12 +129,12 @@ def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
 @pytest.mark.parametrize("settings", [{"architecture": "unet"}, {"out_channels": 1}], ids=str)
 def test_they_are_refused_where_the_input_cannot_show(name: str, settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=name):
-        GeneratorConfig.model_validate({name: True} | settings)
+        generator_config(**({name: True} | settings))
 
 
 def test_biases_are_as_published_or_as_asked_for() -> None:
     def biases(**settings: object) -> int:
-        generator = build_generator(GeneratorConfig.model_validate({"width": 4, "blocks": 1} | settings))
+        generator = build_generator(generator_config(**({"width": 4, "blocks": 1} | settings)))
         return sum(name.endswith("bias") for name, _ in generator.named_parameters())
 
     assert biases(norm="instance") == biases(norm="none", bias=True) == 8

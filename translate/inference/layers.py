@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from translate.inference.operations import Convolution, Enlargement, Operation, TransposedConvolution
+from translate.networks.blocks import LEAK
 from translate.networks.resnet import ResNetGenerator
 from translate.networks.unet import UNetGenerator
-from translate.networks.blocks import LEAK
 
 LINEAR, RELU = 1.0, 0.0
 """Slopes below zero: of no non-linearity, and of ReLU."""

@@ -22,6 +22,7 @@ from translate.inference.engines import Engine, choose_engine, make_engine
 from translate.inference.raster import Raster, read_raster, to_picture
 from translate.inference.steady import steady_norms
 from translate.inference.tiling import Statistics, translate_tiled
+from translate.kernels.optimise import optimise
 from translate.settings import Direction
 
 TILED_FROM = 1_100_000
@@ -182,7 +183,8 @@ class Translator:
                 network = load_generator(self.folder, direction)
                 if self._steady:
                     steady_norms(network)
-                self._generators[direction] = network.to(self.device).to(memory_format=torch.channels_last)
+                network = network.to(self.device).to(memory_format=torch.channels_last)
+                self._generators[direction] = optimise(network, self.device, self.dtype)
             return self._generators[direction]
 
     def _run(self, direction: Direction) -> Engine:

@@ -52,12 +52,12 @@ AnyDiscriminator = Annotated[DiscriminatorConfig, ChosenByName(DISCRIMINATORS, "
 """Type of a field that holds the settings of any registered discriminator; without a name they are a PatchGAN's."""
 
 
-def generator_config(architecture: str = "resnet", **settings: Any) -> Any:
+def generator_config(architecture: Any = "resnet", **settings: Any) -> Any:
     """The settings of a generator by its name, e.g. `generator_config("unet", size=128)`."""
     return GENERATORS[architecture].Config(**settings)
 
 
-def discriminator_config(kind: str = "patch", **settings: Any) -> Any:
+def discriminator_config(kind: Any = "patch", **settings: Any) -> Any:
     """The settings of a discriminator by its name, e.g. `discriminator_config("pixel", width=32)`."""
     return DISCRIMINATORS[kind].Config(**settings)
 

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from translate.networks.blocks import generator_bias, make_norm, resize_conv, separable_conv, stage
-from translate.networks.convolutions import Conv2d, ConvTranspose2d
 from translate.networks.settings import ConvolutionalGeneratorConfig, Padding
 
 REACH = 0.98
@@ -62,24 +61,24 @@ class ResNetGenerator(nn.Module):
         self.attention, self.residual = False, config.residual
         norm, bias = config.norm, generator_bias(config)
         channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
-        stem = Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
+        stem = nn.Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
 
         self.stem = stage(stem, make_norm(norm, config.width), nn.ReLU(inplace=True))
         self.down = nn.Sequential()
         for narrow, wide in pairwise(channels):
-            conv = Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
+            conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
             self.down.append(stage(conv, make_norm(norm, wide), nn.ReLU(inplace=True)))
         self.blocks = nn.Sequential(*(ResidualBlock(channels[-1], config) for _ in range(config.blocks)))
         self.up = nn.Sequential()
         for wide, narrow in pairwise(reversed(channels)):
             grow: nn.Module
             if config.upsample == "transposed":
-                grow = ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
+                grow = nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
             else:
                 grow = resize_conv(wide, narrow, config.padding, bias)
             self.up.append(stage(grow, make_norm(norm, narrow), nn.ReLU(inplace=True)))
         made = config.out_channels
-        self.head = Conv2d(config.width, made, 7, padding=3, padding_mode="reflect")
+        self.head = nn.Conv2d(config.width, made, 7, padding=3, padding_mode="reflect")
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1].
@@ -116,7 +115,7 @@ class ResidualBlock(nn.Sequential):
         def conv() -> nn.Module:
             if config.separable:
                 return separable_conv(channels, channels, config.padding, bias)
-            return Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
+            return nn.Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
 
         layers: dict[str, nn.Module] = {"conv1": conv(), "norm1": make_norm(config.norm, channels)}
         layers["activation"] = nn.ReLU(inplace=True)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.networks.blocks import LEAK, generator_bias, make_norm, resize_conv, stage
-from translate.networks.convolutions import Conv2d, ConvTranspose2d
 from translate.networks.settings import ConvolutionalGeneratorConfig
 
 DROPOUT_FROM = 4
@@ -69,12 +68,12 @@ class UNetGenerator(nn.Module):
         for level, out in enumerate(channels):
             outermost, innermost = level == 0, level == levels - 1
             before = config.in_channels if outermost else channels[level - 1]
-            conv = Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
+            conv = nn.Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
             self.down.append(stage(conv, nn.Identity() if outermost or innermost else make_norm(norm, out)))
 
         def grow(before: int, out: int, bias: bool) -> nn.Module:
             if config.upsample == "transposed":
-                return ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
+                return nn.ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
             return resize_conv(before, out, "zeros", bias)
 
         self.up = nn.ModuleList()

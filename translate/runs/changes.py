@@ -21,7 +21,7 @@ def changed_settings(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tu
 
 
 def setting(tree: Any, dotted: str) -> Any:
-    """The value of a dotted setting, e.g. `model.discriminators.0.width`, in a dump of a TrainConfig; None if missing."""
+    """The value of a dotted setting, e.g. `model.discriminators.0.width`, in a dump of a TrainConfig, or None."""
     for part in dotted.split("."):
         if isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
             tree = tree[int(part)]

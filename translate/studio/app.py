@@ -17,7 +17,7 @@ from pathlib import Path
 import gradio as gr
 
 from translate.errors import UserError
-from translate.memory import share_heaps
+from translate.kernels.memory import share_heaps
 from translate.studio import assets, theme
 from translate.studio.cards import messages
 from translate.studio.events import QUIET

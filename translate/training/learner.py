@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from translate.checkpoints.format import copy_weights
 from translate.config import TrainConfig
 from translate.errors import UserError
+from translate.kernels.optimise import optimise
 from translate.models import Player, build_model
 from translate.networks.blocks import synchronise
 from translate.training.ema import EMA
@@ -59,6 +60,9 @@ class Learner:
             synchronise(self.model)
         self.model.to(device).to(memory_format=layout)
         self.players: dict[str, Player] = {player.name: player for player in self.model.players}
+        for player in self.players.values():
+            for network in player.networks.values():
+                optimise(network, device, dtype)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.optimizers = {player.name: self._optimizer(player) for player in self.model.players}
         self.ema = self._averages()

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from translate.networks import winograd
-from translate.networks.winograd import POINTS, TILES, WinogradConv, tile_count
+from tests.kernels.comparison import CPU, assert_as_exact_as_pytorch, optimised, results
+from tests.kernels.conftest import Calls
+from translate.kernels import winograd
+from translate.kernels.mixed_layout import MixedLayoutConv2d
+from translate.kernels.optimise import optimise
+from translate.kernels.winograd import FEWEST_CHANNELS, POINTS, TILES, WinogradConv, WinogradConv2d, tile_count
 
 SHAPES = {  # images, channels read and made, height, width
     "whole tiles, in blocks of rows": (1, 24, 40, 62, 62),
@@ -90,6 +95,19 @@ def test_it_can_be_differentiated_twice() -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * other.abs().max().item())
 
 
+@pytest.mark.parametrize("name", ["whole tiles, in blocks of rows", "no whole tiles"])
+def test_an_activation_may_change_the_result_in_place(name: str) -> None:
+    """As in networks without norms, where it follows the convolution at once."""
+    found = []
+    ways: list[Callable[..., Tensor]] = [WinogradConv.apply, F.conv2d]
+    for convolve in ways:
+        inputs, incoming = drawn(name, torch.float32)
+        made = F.leaky_relu(convolve(*inputs), 0.2, inplace=True)
+        found.append([made, *torch.autograd.grad(made, inputs, incoming)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * other.abs().max().item())
+
+
 def test_gradients_may_come_in_any_layout() -> None:
     inputs, incoming = drawn("no whole tiles", torch.float32)
     made = WinogradConv.apply(*inputs)
@@ -139,3 +157,113 @@ def test_tiles_are_counted_with_the_padding() -> None:
     assert tile_count(torch.Size((2, 3, 64, 62)), (1, 1)) == 2 * 16 * 16
     assert tile_count(torch.Size((1, 3, 6, 7)), (0, 0)) == 1 * 2
     assert tile_count(torch.Size((1, 3, 1, 1)), (0, 0)) == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- the layer
+
+WIDE: dict[str, Any] = {
+    "in_channels": FEWEST_CHANNELS,
+    "out_channels": FEWEST_CHANNELS,
+    "kernel_size": 3,
+    "padding": 1,
+}
+
+
+def images(count: int = 2, height: int = 24, width: int = 26) -> Tensor:
+    return torch.randn(count, FEWEST_CHANNELS, height, width).to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("change", [{}, {"padding_mode": "reflect"}, {"bias": False}, {"padding": (0, 2)}])
+def test_the_layer_is_as_exact_as_pytorchs(calls: Calls, change: dict[str, Any]) -> None:
+    plain, given = nn.Conv2d(**WIDE | change), images()
+    assert_as_exact_as_pytorch(plain, given)
+    assert (calls.winograd, calls.mixed_layout) == (1, 0)
+    layer = optimised(plain)
+    with torch.no_grad():
+        without_gradients = layer(given)
+    assert torch.equal(without_gradients, layer(given))
+    assert calls.winograd == 3
+
+
+class Residual(nn.Sequential):
+    """x + F(x), as in the generators."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        residual: Tensor = super().forward(features)
+        return features + residual
+
+
+def conv(**change: Any) -> nn.Module:
+    return nn.Conv2d(**WIDE | change)
+
+
+SURROUNDINGS: dict[str, Callable[[], nn.Module]] = {
+    "ReLU in place": lambda: nn.Sequential(conv(), nn.ReLU(inplace=True)),
+    "LeakyReLU in place": lambda: nn.Sequential(conv(), nn.LeakyReLU(0.2, inplace=True)),
+    "reflected, ReLU in place": lambda: nn.Sequential(conv(padding_mode="reflect"), nn.ReLU(inplace=True)),
+    "residual": lambda: Residual(conv(padding_mode="reflect"), nn.ReLU(inplace=True), conv(padding_mode="reflect")),
+    "batch norm, ReLU in place": lambda: nn.Sequential(
+        conv(bias=False), nn.BatchNorm2d(FEWEST_CHANNELS), nn.ReLU(inplace=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("sides", [(32, 32), (33, 34)])
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_it_trains_in_its_surroundings(calls: Calls, name: str, sides: tuple[int, int]) -> None:
+    """An activation changes the results in place: those of whole tiles, and those that are cut out of such."""
+    assert_as_exact_as_pytorch(SURROUNDINGS[name](), images(1, *sides))
+    assert calls.winograd == (2 if name == "residual" else 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernel_size": 4},
+        {"stride": 2},
+        {"dilation": 2},
+        {"groups": 2},
+        {"in_channels": FEWEST_CHANNELS - 1},
+        {"out_channels": FEWEST_CHANNELS - 1},
+        {"padding": "same"},
+    ],
+)
+def test_other_convolutions_are_left_to_others(avx2_alone: None, change: dict[str, Any]) -> None:
+    assert isinstance(optimise(nn.Conv2d(**WIDE), CPU, torch.float32), WinogradConv2d)
+    kept = optimise(nn.Conv2d(**WIDE | change), CPU, torch.float32)
+    assert type(kept) is (nn.Conv2d if {"groups", "padding"} & set(change) else MixedLayoutConv2d)
+
+
+def test_small_images_have_a_mixed_layout(calls: Calls) -> None:
+    layer = optimised(nn.Conv2d(**WIDE))
+    layer(images(3, 16, 16))
+    assert (calls.winograd, calls.mixed_layout) == (0, 1)
+    layer(images(4, 16, 16))
+    assert (calls.winograd, calls.mixed_layout) == (1, 1)
+
+
+@pytest.mark.parametrize("case", ["contiguous", "float64", "autocast"])
+def test_a_call_that_it_does_not_suit_is_pytorchs(calls: Calls, case: str) -> None:
+    plain = nn.Conv2d(**WIDE).to(memory_format=torch.channels_last)
+    layer, given = optimised(plain), images()
+    if case == "contiguous":
+        given = given.contiguous()
+    elif case == "float64":
+        plain, layer, given = plain.double(), layer.double(), given.double()
+    with torch.autocast("cpu", enabled=case == "autocast"):
+        assert all(
+            torch.equal(one, other) for one, other in zip(results(layer, given), results(plain, given), strict=True)
+        )
+    assert (calls.winograd, calls.mixed_layout) == (0, 0)
+
+
+def test_a_compiled_network_keeps_pytorchs(calls: Calls) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def look(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    torch.compile(optimised(nn.Conv2d(**WIDE)), backend=look, dynamic=False)(images(1, 32, 32))
+    assert (calls.winograd, calls.mixed_layout) == (0, 0)
+    assert len(graphs) == 1 and "conv2d" in graphs[0].code and "autograd" not in graphs[0].code
