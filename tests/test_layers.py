@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parent.parent / "translate"
 FLOORS = [
     {"_version", "errors"},
     {
-        *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "registry"),
-        *("settings", "tracking"),
+        *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "pages"),
+        *("registry", "settings", "tracking"),
     },
     {"checkpoints", "data", "evaluation", "models"},
     {"catalogue", "config", "runs"},

@@ -16,9 +16,9 @@ from tests.conftest import tiny_settings
 from tests.studio.trained import note, trained_run
 from translate.config import TrainConfig
 from translate.errors import TrainingStopped, UserError
-from translate.tracking.history import read_history
 from translate.runs import processes
 from translate.runs.listing import read_run
+from translate.tracking.history import read_history
 
 
 def wait_for(condition: Callable[[], object], run: Path, seconds: float = 90) -> None:
