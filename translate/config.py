@@ -75,9 +75,6 @@ class GeneratorConfig(Settings):
         description="transposed convolution, or nearest-neighbour resize and convolution (no checkerboard)",
     )
     separable: bool = Field(False, description="resnet: depthwise-separable convolutions in the blocks")
-    attention: bool = Field(
-        False, description="resnet: draw a mask too, of where the input changes (Tang 2019); it may close for good"
-    )
     residual: bool = Field(
         False, description="resnet: draw a change of the input instead of a new picture; colours stay"
     )
@@ -85,15 +82,21 @@ class GeneratorConfig(Settings):
     init: Init = Field("normal", description="initialisation of the weights")
     init_gain: float = Field(0.02, gt=0, description="standard deviation (normal) or gain of the initialisation")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_attention(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "attention" not in given:
+            return given
+        if given["attention"]:
+            raise ValueError("attention is no longer supported: the mask closed in training; try residual: true")
+        return {name: value for name, value in given.items() if name != "attention"}
+
     @model_validator(mode="after")
     def _input_can_show(self) -> Self:
-        for name in ("attention", "residual"):
-            if getattr(self, name) and self.architecture == "unet":
-                raise ValueError(f"{name} is for resnet generators")
-            if getattr(self, name) and self.in_channels != self.out_channels:
-                raise ValueError(f"{name} needs as many in_channels as out_channels: the input shows in the output")
-        if self.attention and self.residual:
-            raise ValueError("attention and residual exclude each other")
+        if self.residual and self.architecture == "unet":
+            raise ValueError("residual is for resnet generators")
+        if self.residual and self.in_channels != self.out_channels:
+            raise ValueError("residual needs as many in_channels as out_channels: the input shows in the output")
         return self
 
     @model_validator(mode="after")

@@ -27,7 +27,6 @@ def generator_layers(config: GeneratorConfig) -> dict[str, str]:
     """Names of a generator's layers: here → in the reference. Raises ValueError for what the reference lacks."""
     lacking = {
         "spectral normalisation": config.spectral_norm,
-        "attention": config.attention,
         "a residual output": config.residual,
         "other biases than the published ones": config.bias not in (None, has_bias(config.norm)),
         "upsampling by resizing": config.upsample == "resize",
