@@ -70,7 +70,7 @@ def test_features_of_a_resnet_are_numbered_as_in_the_published_code() -> None:
     assert [names[number] for number in (0, 4, 8, 9, 10, 15)] == [
         IMAGE, "down.0.conv", "down.1.norm", "down.1.activation", "blocks.0", "blocks.5",
     ]  # fmt: skip
-    wanted = [0, "down.0.conv", 7, "blocks.0", 14]
+    wanted: list[int | str] = [0, "down.0.conv", 7, "blocks.0", 14]
     features = network.features(image(), wanted)
     given = F.pad(image(), [3] * 4, mode="reflect")
     stem = network.stem(image())

@@ -29,11 +29,11 @@ TILED_FROM = 1_100_000
 add up their pixels one by one in float32. At 2048×1536 that costs up to 3 grey levels, here at most 0.2; tiles are
 exact (measured against float64)."""
 BLENDED_FROM = 2**21
-"""The same for generators that do not describe their layers, whose tiles are not exact: as much as memory allows. Three
-activations of 64 channels in float32 take 1.6 GB at this size."""
+"""Pixels above which a generator that does not describe its layers computes an image in blended tiles. They are not
+exact, so images stay whole as long as memory allows: at this size three activations of 64 channels take 1.6 GB."""
 TILE = 512
 SMALLEST_SIDE = 32
-"""Pixels; narrower images are padded, because a network's bottleneck needs something left to reflect."""
+"""Pixels that a side must have; narrower images are padded, because a bottleneck needs something left to reflect."""
 
 Picture: TypeAlias = str | Path | Image.Image | np.ndarray
 

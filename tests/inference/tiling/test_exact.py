@@ -21,7 +21,7 @@ from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.channel_statistics import channel_statistics
 from translate.inference.tiling import translate_tiled
-from translate.inference.tiling.activation_storage import Activation, Space
+from translate.inference.tiling.activation_storage import Activation, ScratchSpace
 from translate.networks import build_generator, use_image_statistics
 from translate.networks.generator import Generator
 
@@ -228,7 +228,7 @@ def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("memory", [0, 40 * 100, ALL])
 def test_a_kept_activation_gives_back_any_region(memory: int, tmp_path: Path) -> None:
-    space = Space(memory, tmp_path, torch.device("cpu"))
+    space = ScratchSpace(memory, tmp_path, torch.device("cpu"))
     features = torch.randn(1, 5, 20, 16)
     kept = Activation(space, 20, 16, 5, torch.float32, rows=6)
     for top in range(0, 20, 5):

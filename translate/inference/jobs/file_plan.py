@@ -27,7 +27,7 @@ Pair = tuple[Path, Path]
 
 
 def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> list[Pair]:
-    """Each input file with the file its translation goes to.
+    """Plan which file the translation of each input is written to.
 
     One file goes to `out` itself where that has the suffix of an image or a video, else into the folder `out` under its
     own name. Folders are searched for images (not videos) and keep their inner structure; an output folder inside is
@@ -84,7 +84,7 @@ def is_video(pair: Pair) -> bool:
 
 
 def unfinished(pairs: Sequence[Pair], folder: Path, translator: Translator, direction: str | None = None) -> list[Pair]:
-    """The pairs whose results are not yet in an output folder, by the rule at the top; sees to its record.
+    """The pairs whose results are not yet in an output folder, by the rule at the top; the record is kept up to date.
 
     Raises:
         UserError: the folder cannot be written.

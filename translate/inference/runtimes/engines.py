@@ -34,7 +34,7 @@ ENGINES: tuple[Name, ...] = get_args(Name)
 KEPT = 24
 """Most models that are kept; beyond that, those that were not used for longest are deleted."""
 HINTS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
-"""OpenVINO's names of precisions."""
+"""The names that OpenVINO gives to precisions."""
 
 
 def choose_engine(wish: str, device: torch.device, precision: str) -> Name:
@@ -175,7 +175,7 @@ def _openvino(path: Path, dtype: torch.dtype) -> Engine:
 
 
 def _onnxruntime_or_openvino(path: Path) -> Engine:
-    """Whichever is installed, in float32, to check a file with."""
+    """An engine in float32 to check a file with, of whichever runtime is installed."""
     try:
         return _onnxruntime(path)
     except UserError:
@@ -190,7 +190,7 @@ def _images(engine: Engine) -> Callable[[Images], Images]:
 
 
 def _place(folder: Path, direction: Direction, kind: str, detail: str = "") -> Path:
-    """Where a model is kept, by the weights and versions that it is made of."""
+    """The path that a model is kept at; its name is a digest of the weights and versions that it is made of."""
     config = read_config(folder)
     digest = hashlib.sha256()
     with weights_file(folder, direction).open("rb") as file:

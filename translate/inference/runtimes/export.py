@@ -37,13 +37,13 @@ from translate.networks.generator import Generator
 
 Format: TypeAlias = Literal["onnx", "openvino", "torchscript", "torch"]
 Images: TypeAlias = npt.NDArray[np.float32]
-"""(N, C, H, W) in [-1, 1]."""
+"""Images (N, C, H, W) in [-1, 1]."""
 
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "torch": ".pt2"}
 TOLERANCE = 1e-3
 """Largest difference from PyTorch's float32 output that a written file may show, in [-1, 1]: an eighth of a level."""
 LARGEST_SMALLEST = 16
-"""A generator that takes no smaller image than so many multiples is taken to need that many."""
+"""Most multiples that are tried; a generator that takes no image of fewer is assumed to take one of so many."""
 INPUT, OUTPUT, ABOUT = "image", "translation", "translate"
 
 
@@ -87,7 +87,7 @@ def export_checkpoint(folder: Path, out: Path, format: Format, *, half: bool = F
 
 
 def describe(config: CheckpointConfig, direction: Direction) -> str:
-    """What an exported file says of itself, as JSON."""
+    """The JSON text that is written into an exported file: where it is from, what it reads and what it makes."""
     source, target = config.ends(direction)
     generator = config.generators[direction]
     about = {
@@ -280,7 +280,7 @@ READERS: dict[Format, Callable[[Path], Callable[[Images], Images]]] = {
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """PyTorch's exporters speak of their own innards, in warnings, prints and thousands of log records."""
+    """Silence PyTorch's exporters, which report their progress in warnings, prints and thousands of log records."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

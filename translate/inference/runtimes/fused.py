@@ -28,11 +28,11 @@ from translate.networks.graph import IMAGE, OUTPUT, Graph
 _SHARES = torch.tensor([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]])
 
 MOST_AT_ONCE = 16
-"""Channels that a vector unit has places for."""
+"""Channels that a vector unit computes at once."""
 
 
 def fuse(generator: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A copy of a generator that computes the same.
+    """Copy a generator and rewrite the copy so that it computes the same with less work.
 
     Args:
         generator: a network in evaluation mode, float32; it is left as it is. One without a graph keeps its layers.
@@ -56,7 +56,7 @@ def fuse(generator: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 def _replace_resizes(network: nn.Module, graph: Graph) -> None:
-    """Make transposed convolutions of resizes that only a 3×3 convolution reads."""
+    """Replace each resize that only a 3×3 convolution reads, and that convolution, by one transposed convolution."""
     for node in graph.nodes.values():
         readers = graph.readers(node.name)
         if node.kind != "resize" or len(readers) != 1 or readers[0].kind != "convolution":
@@ -69,7 +69,7 @@ def _replace_resizes(network: nn.Module, graph: Graph) -> None:
 
 
 def _replace_head(network: Generator, graph: Graph) -> None:
-    """Make the last layer compute four pixels at once, where it is a convolution that keeps an even size."""
+    """Let the last layer compute four pixels at once, if it is a convolution that keeps an even size."""
     last = graph.nodes[graph.nodes[OUTPUT].inputs[0]]
     if last.kind != "convolution" or len(graph.readers(last.name)) > 1 or network.multiple % 2:
         return
@@ -117,7 +117,7 @@ class Cast(nn.Module):
         self.dtype = dtype
 
     def forward(self, features: Tensor) -> Tensor:
-        """The same numbers, rounded."""
+        """Round features to the precision."""
         return features.to(self.dtype)
 
 

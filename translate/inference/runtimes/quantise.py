@@ -93,7 +93,7 @@ def quantise(
 
 
 def calibration_images(config: CheckpointConfig, direction: Direction, folder: Path) -> list[Tensor]:
-    """Up to MOST images of a folder, evenly chosen, as squares.
+    """Read up to MOST images of a folder, evenly chosen, as squares.
 
     Two in turn have the size that the checkpoint was trained on, two have twice that: larger images have longer tails.
     With the training size alone, 128 pixels, the worst image at 256 had 44.3 dB instead of 48.0.
@@ -189,7 +189,7 @@ def _best_rounding(pixels: Tensor, weight: Tensor, power: float) -> Rounding:
 
 
 def insert(model: Any, roundings: dict[str, Rounding]) -> Any:
-    """A copy of an onnx.ModelProto whose convolutions of these names read and multiply integers.
+    """Copy an onnx.ModelProto and let the convolutions of these names read and multiply integers.
 
     A convolution's padding comes behind the rounding: there is less to round, and what is moved is a byte a number.
     """
@@ -262,7 +262,7 @@ def psnr(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> float:
 
 
 def holds(run: RunModel, images: Sequence[Tensor], wanted: Sequence[npt.NDArray[np.uint8]]) -> bool:
-    """Whether the 8-bit output for each of the images has QUALITY."""
+    """Whether the 8-bit output for each of the images has a PSNR of QUALITY or more."""
     return all(
         psnr(to_pixels(torch.from_numpy(run(image.numpy()))[0]), pixels) >= QUALITY
         for image, pixels in zip(images, wanted, strict=True)

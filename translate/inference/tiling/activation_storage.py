@@ -16,7 +16,7 @@ from translate.inference.tiling.region_operations import Region, Span
 
 
 @dataclass
-class Space:
+class ScratchSpace:
     """Allocates storage for activations: up to `memory` bytes on `device`, beyond that files in `folder`.
 
     Files are nameless, so the system removes them however this process ends. They are written and read rather than
@@ -54,7 +54,7 @@ class Space:
 class Activation:
     """An activation (1, C, H, W) kept in bands of `rows` rows, each a tensor (rows, W, C) or a file of its bytes."""
 
-    space: Space
+    space: ScratchSpace
     height: int
     width: int
     channels: int

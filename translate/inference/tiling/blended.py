@@ -20,7 +20,7 @@ from translate.data.tensors import to_pixels, to_tensor
 from translate.networks.generator import Generator
 
 OVERLAP = 4
-"""Neighbouring tiles share at least about one part in so many of their side."""
+"""Neighbouring tiles overlap by about a quarter of their side or more: their side divided by this."""
 
 
 def translate_blended(

@@ -1,4 +1,4 @@
-"""Images of any size in bounded memory: tiles whose result equals the whole-image pass.
+"""Large images for generators that describe their layers: tiles whose result equals that of the whole image.
 
 Instance norm makes naive tiles differ in colour, because each is normalised by its own mean and variance (CycleGAN
 issue 32; pytorch-CycleGAN-and-pix2pix issues 760 and 1040). Here the statistics are those of the whole image, so seams
@@ -35,7 +35,7 @@ from torch import Tensor
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.channel_statistics import ChannelStatistics, channel_statistics
-from translate.inference.tiling.activation_storage import Activation, Space
+from translate.inference.tiling.activation_storage import Activation, ScratchSpace
 from translate.inference.tiling.graph_layers import layers_of
 from translate.inference.tiling.pass_schedule import Pass, band_height, peak_of, read_after, schedule, work
 from translate.inference.tiling.region_operations import Region
@@ -90,7 +90,7 @@ def translate_exactly(
 
         run = TiledImage(layers, height, width, of_image, device, dtype)
         tile, passes = schedule(run, max(tile // unit, 1) * unit, memory)
-        space = Space(memory, _scratch_folder(run, peak_of(run, passes, tile) - memory, scratch), device)
+        space = ScratchSpace(memory, _scratch_folder(run, peak_of(run, passes, tile) - memory, scratch), device)
         bits = bits or image.dtype.itemsize * 8
         if out is None:
             out = np.empty((height, width, generator.out_channels), f"uint{bits}")
@@ -107,7 +107,7 @@ def run_passes(
     run: TiledImage,
     passes: Sequence[Pass],
     tile: int,
-    space: Space,
+    space: ScratchSpace,
     sink: Callable[[Region, Tensor], None],
     progress: Callable[[float], None],
 ) -> None:
@@ -157,7 +157,7 @@ def run_passes(
             kept |= fresh
 
 
-def _activation(run: TiledImage, layer: int, tile: int, space: Space) -> Activation:
+def _activation(run: TiledImage, layer: int, tile: int, space: ScratchSpace) -> Activation:
     rows = band_height(run, tile) // run.layers[layer].stride
     return Activation(space, *run.size(layer), run.layers[layer].channels, run.dtype, rows)
 

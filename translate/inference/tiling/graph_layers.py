@@ -58,7 +58,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Value:
-    """What a node gives: operations, not yet made a layer, on the concatenation of some reads."""
+    """The value of a node: operations, not yet made a layer, on the concatenation of some reads."""
 
     reads: tuple[Read, ...]
     operations: tuple[Operation, ...] = ()
@@ -98,7 +98,7 @@ class _Builder:
         self.values = {next(iter(graph.nodes)): _Value((Read(0),))}
 
     def add(self, node: Node) -> None:
-        """Note what a node gives, as a function of layers."""
+        """Compute the value of a node as a function of layers."""
         values = [self.values[source] for source in node.inputs]
         first = values[0]
         if node.kind in ("convolution", "transposed_convolution", "resize"):
@@ -126,7 +126,7 @@ class _Builder:
         self.values[node.name] = value
 
     def layer_of(self, name: str, alone: bool = False) -> _Value:
-        """What a node gives, as layers that are read without further operations.
+        """The value of a node as layers that are read without further operations; they are made if necessary.
 
         Args:
             name: of the node.
@@ -142,7 +142,7 @@ class _Builder:
         return value
 
     def end(self, name: str) -> None:
-        """Make what a node gives the last layer, and one that has neither a norm nor a non-linearity."""
+        """Make the value of a node the last layer, without a norm or a non-linearity that is still to be applied."""
         value = self.layer_of(name)
         if value.reads != (Read(len(self.layers) - 1),) or self.layers[-1].norm is not None:
             self._append(self._concatenation(value.reads))

@@ -53,7 +53,7 @@ class TiledImage:
         return self.height // self.layers[layer].stride, self.width // self.layers[layer].stride
 
     def whole(self, layer: int) -> dict[int, Region]:
-        """The region that is all of a layer."""
+        """The region of a layer that covers all of it."""
         height, width = self.size(layer)
         return {layer: ((0, height), (0, width))}
 

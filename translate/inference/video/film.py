@@ -1,4 +1,4 @@
-"""Reading and writing films with PyAV (FFmpeg); what is done with them is said in `video`."""
+"""Reading and writing of films with PyAV (FFmpeg); `translation` says what is done with their frames and sound."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 BATCH_PIXELS = 2**19
 """Most pixels of the frames that go through the network together."""
 CUT = 27
-"""Levels by which two frames differ on average, at least, where a new scene begins (PySceneDetect's threshold)."""
+"""A new scene begins where two frames differ by at least so many levels on average (PySceneDetect's threshold)."""
 BITS_A_PIXEL = 0.3
-"""For encoders that know no constant quality."""
+"""Bit rate, in bits for each pixel, for encoders that have no setting of constant quality."""
 
 _ENCODERS = {  # by codec; the first that a container takes
     "h264": ("libx264", {"crf": "18", "preset": "medium"}),
@@ -51,7 +51,7 @@ def pyav() -> ModuleType:
 
 @contextmanager
 def open_film(source: Path) -> Iterator[InputContainer]:
-    """A film to read. Raises UserError where it is none, or cannot be read."""
+    """Open a film for reading. Raises UserError where it is none, or cannot be read."""
     av = pyav()
     try:
         film = av.open(str(source))
@@ -65,7 +65,7 @@ def open_film(source: Path) -> Iterator[InputContainer]:
 
 @contextmanager
 def create_film(path: Path) -> Iterator[OutputContainer]:
-    """A film to write. Raises UserError where there is no container of this name, and OSError."""
+    """Open a film for writing. Raises UserError where there is no container of this name, and OSError."""
     av = pyav()
     try:
         progressive = av.ContainerFormat(path.suffix.removeprefix("."), "w").name in _PROGRESSIVE
@@ -118,11 +118,11 @@ class Reader:
 
     @property
     def seconds(self) -> float:
-        """Length of what was read so far."""
+        """Length in seconds of what was read so far."""
         return float((self.end - self.first) * self.unit)
 
     def batches(self) -> Iterator[Batch]:
-        """In the film's order; a batch is of one scene, and of as many frames as BATCH_PIXELS allows."""
+        """Read the film in its order, in batches of one scene each and of as many frames as BATCH_PIXELS allows."""
         batch = Batch(new_scene=True)
         before: Pixels | None = None
         for packet in self.film.demux(self.picture, *self.others):
@@ -166,7 +166,7 @@ class Reader:
         return np.ascontiguousarray(array)
 
     def _time(self, frame: VideoFrame) -> tuple[int, int]:
-        """Timestamp and duration; made up where the file has none, in any case later than the one before."""
+        """The timestamp and duration of a frame, invented where the file has none; always later than the one before."""
         length = frame.duration or max(round(1 / self.rate / self.unit), 1)
         started = self.end > 0 or self.last >= 0
         time = (self.end if started else 0) if frame.pts is None else frame.pts
@@ -194,7 +194,7 @@ class Writer:
             self._add(stream)
 
     def write(self, frames: Sequence[Pixels], batch: Batch) -> None:
-        """Frames that a batch has become: (H, W, C) uint8 each."""
+        """Write the frames that a batch was translated to, (H, W, C) uint8 each."""
         for pixels, time in zip(frames, batch.times, strict=True):
             self.made.mux(self.picture.encode(self._frame(pixels, *time)))
         for packet in batch.others:
@@ -287,5 +287,5 @@ def _differ(before: Pixels, after: Pixels) -> bool:
 
 
 def _swscale(colorspace: int) -> int:
-    """swscale's number of a colour space: it has an older one for BT.601, and not all others."""
+    """The number that swscale gives to a colour space; it has an older one for BT.601 and lacks some others."""
     return colorspace if colorspace in (_BT709, 4, 7, _BT2020) else 5

@@ -1,4 +1,4 @@
-"""From video to video: every frame translated, sound and timing kept.
+"""Translation of videos: every frame is translated, sound and timing are kept.
 
 Frames keep their timestamps, so a rate that varies goes on varying. Sound and subtitles are copied as they are where
 the new container takes them; otherwise sound is encoded anew. A rotation noted in the file is applied to the frames,
@@ -41,7 +41,7 @@ VIDEO_SUFFIXES = frozenset(
 """Lower-case suffixes of the files that count as videos."""
 
 Progress = Callable[[int, int | None], None]
-"""Called with how many are done and how many there are, where that is known. An exception from it ends the work."""
+"""Is called with the number of items done and of all items, where that is known. An exception from it ends the work."""
 Item = TypeVar("Item")
 
 
@@ -143,7 +143,7 @@ def _translate(
 
 @contextmanager
 def _ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
-    """The same items, of which the next two are made in a thread; it has ended when this is left."""
+    """Iterate over the same items, the next two of which are made in a thread that has ended when this is left."""
     ready: queue.Queue[Item | BaseException] = queue.Queue(2)
     left = threading.Event()
 
