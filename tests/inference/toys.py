@@ -41,9 +41,9 @@ class DescribedGenerator(PlainGenerator):
 class BranchedGenerator(Generator):
     """A network whose graph has what a ResNet's and a U-Net's have not.
 
-    Two layers read the result of one convolution, which has no norm; a concatenation is normalised; a non-linearity
-    comes before a norm; the image is read again at the end; the last layer is an addition; and the result depends on
-    the image.
+    Three layers read the result of one convolution, one of them through a norm and the others not; a concatenation is
+    normalised; a non-linearity comes before a norm; batch norm has no averages and uses the image's statistics; the
+    image is read again at the end; the last layer is an addition; and the result depends on the image.
     """
 
     in_channels, out_channels, multiple = 3, 3, 4
@@ -53,6 +53,7 @@ class BranchedGenerator(Generator):
         self.stem = nn.Conv2d(3, 8, 3, padding=1)
         self.down = nn.Conv2d(8, 8, 4, stride=4)
         self.wide = nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.calm = nn.Sequential(nn.Dropout(), nn.BatchNorm2d(8, track_running_stats=False))
         self.norm = nn.InstanceNorm2d(16, affine=True)
         self.late = nn.BatchNorm2d(16)
         self.up = nn.Sequential(nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=2))
@@ -62,7 +63,7 @@ class BranchedGenerator(Generator):
     def forward(self, image: Tensor) -> Tensor:
         stem = self.stem(image)
         down = self.down(stem)
-        joined = torch.relu(self.norm(torch.cat([down, self.wide(down)], dim=1)))
+        joined = torch.relu(self.norm(torch.cat([down, self.wide(down) + self.calm(down)], dim=1)))
         return self.finish(self.narrow(self.up(self.late(joined))) + self.again(image), image)
 
     def finish(self, features: Tensor, image: Tensor) -> Tensor:
@@ -71,7 +72,9 @@ class BranchedGenerator(Generator):
     def graph(self) -> Graph:
         graph = Graph(self.finish)
         down = graph.add_module("down", self.down, graph.add_module("stem", self.stem, IMAGE))
-        joined = graph.add("joined", "concatenation", down, graph.add_module("wide", self.wide, down))
+        wide = graph.add_module("wide", self.wide, down)
+        both = graph.add("both", "addition", wide, graph.add_module("calm", self.calm, down))
+        joined = graph.add("joined", "concatenation", down, both)
         normed = graph.add("active", "activation", graph.add_module("norm", self.norm, joined))
         grown = graph.add_module("up", self.up, graph.add_module("late", self.late, normed))
         narrow = graph.add_module("narrow", self.narrow, grown)

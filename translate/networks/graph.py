@@ -40,7 +40,7 @@ class Node:
     - `input`: the image (N, C, H, W).
     - `convolution` (nn.Conv2d, its padding included), `transposed_convolution` (nn.ConvTranspose2d), `resize`
       (nn.Upsample by 2, nearest neighbour), `norm` (instance norm or batch norm), `identity` (nn.Identity, or
-      nn.Dropout, which is one in evaluation mode): one input; the node has the name of the submodule that computes it.
+      dropout, which is one in evaluation mode): one input; the node has the name of the submodule that computes it.
     - `activation`: ReLU or LeakyReLU of one input; values below zero are multiplied by `slope`.
     - `concatenation` of the channels of its inputs, in their order; `addition` of two inputs.
     - `output`: `Graph.finish`, applied to the first input and the image. Where the image decides the result too (a
@@ -169,7 +169,7 @@ def _kind(name: str, module: nn.Module) -> Kind:
         return "norm"
     if isinstance(module, (nn.ReLU, nn.LeakyReLU)):
         return "activation"
-    if isinstance(module, (nn.Identity, nn.Dropout)):
+    if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout2d)):
         return "identity"
     if isinstance(module, nn.Upsample) and module.mode == "nearest" and module.scale_factor == 2:
         return "resize"

@@ -91,7 +91,8 @@ class ResNetGenerator(Generator):
         anti-aliased generator, in which a stage has one member more: the padded image, the stages' convolutions and
         the outputs of the first and the fifth block. Here these are called `image`, `down.0.conv`, `down.1.conv`,
         `blocks.0` and `blocks.4` (0, 4, 7, 10, 14), the stages' with half as many rows and columns, because ours have
-        stride 2 in the convolution and not in a blur behind it.
+        stride 2 in the convolution and not in a blur behind it. Features of a norm are given before the ReLU; the
+        published code gives them after it (its 8 is our 9), because its ReLU overwrites its input.
         """
         channels, layers = self.in_channels, {IMAGE: self.in_channels}
         for name, node in self.graph().nodes.items():
@@ -102,12 +103,12 @@ class ResNetGenerator(Generator):
         return layers | {f"blocks.{number}": channels for number in range(len(self.blocks))}
 
     def features(self, image: Tensor, layers: Sequence[int | str]) -> list[Tensor]:
-        """As `Generator.features`; `image` is the image with the border of 3 pixels that the stem reflects."""
+        """Encoder features as in `Generator.features`; `image` is given with the border that the stem reflects."""
         features = super().features(image, layers)
-        padded = self.feature_names(layers)
+        names = self.feature_names(layers)
         return [
             F.pad(feature, [3] * 4, mode="reflect") if name == IMAGE else feature
-            for name, feature in zip(padded, features, strict=True)
+            for name, feature in zip(names, features, strict=True)
         ]
 
 

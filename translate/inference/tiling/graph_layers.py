@@ -52,8 +52,8 @@ class Layer:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether its norm uses the mean and variance of this image."""
-        return isinstance(self.norm, nn.InstanceNorm2d)
+        """Whether its norm uses the mean and variance of this image, because it keeps no averages."""
+        return self.norm is not None and self.norm.running_mean is None
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,10 @@ class _Builder:
 
     def _normalised(self, node: Node, norm: _NormBase) -> _Value:
         (source,) = node.inputs
+        # A layer that is made of pending operations here and that nothing else reads may have the norm.
+        own = self.values[source].operations and len(self.graph.readers(source)) == 1
         value = self.layer_of(source)
-        (read, *more), layer = value.reads, self.layers[value.reads[0].source]
-        takes_it = not more and read.slope == LINEAR and layer.norm is None and read.source > 0
-        if not takes_it or len(self.graph.readers(source)) > 1:
+        if not own:
             value = self._append(self._concatenation(value.reads))
         number = value.reads[0].source
         self.layers[number] = replace(self.layers[number], norm=norm)
@@ -184,6 +184,8 @@ def _operation(name: str, module: nn.Module, device: torch.device, dtype: torch.
 
     def one(setting: str) -> int:
         """A setting that is the same for rows and columns."""
+        if isinstance(module.padding, str) or module.padding_mode == "circular":
+            raise ValueError(f"{name} has padding of a kind that cannot be run in tiles")
         rows, columns = getattr(module, setting)
         if rows != columns:
             raise ValueError(f"{name} has a {setting} of {rows}×{columns}; only square ones can be run in tiles")
