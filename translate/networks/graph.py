@@ -6,6 +6,7 @@ never asks which class the generator is of.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -123,7 +124,7 @@ class Graph:
             a tensor (N, C, h, w) for each, in the order of `wanted`.
         """
         needed = self._ancestors(wanted)
-        remaining = {name: sum(reader.name in needed for reader in self.readers(name)) for name in needed}
+        remaining = Counter(source for name in needed for source in self.nodes[name].inputs)
         values: dict[str, Tensor] = {}
         results: dict[str, Tensor] = {}
         for name, node in self.nodes.items():
@@ -136,7 +137,7 @@ class Graph:
             for source in node.inputs:
                 remaining[source] -= 1
                 if not remaining[source]:
-                    values.pop(source, None)
+                    values.pop(source, None)  # frees its memory
         return [results[name] for name in wanted]
 
     def _compute(self, node: Node, generator: nn.Module, inputs: Sequence[Tensor], image: Tensor) -> Tensor:
