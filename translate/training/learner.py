@@ -174,7 +174,7 @@ class Learner:
                 given = pool.query(gather(fresh.contiguous()), rng)[mine]
             else:
                 given = pool.query(fresh, rng)
-            parts = [given] if len(kept) == 1 else given.split([one.shape[1] for one in kept], 1)
+            parts = [given] if len(kept) == 1 else torch.split(given, [one.shape[1] for one in kept], 1)
             seen |= dict(zip(together, parts, strict=True))
         return seen
 
