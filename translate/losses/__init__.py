@@ -18,6 +18,7 @@ from translate.losses.contrastive import patch_nce
 from translate.losses.features import (
     LpipsLoss,
     PerceptualLoss,
+    StyleStatistics,
     channel_moments,
     content_loss,
     feature_distance,
@@ -31,6 +32,7 @@ __all__ = [
     "LpipsLoss",
     "Objective",
     "PerceptualLoss",
+    "StyleStatistics",
     "channel_moments",
     "composite",
     "content_loss",

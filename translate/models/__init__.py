@@ -37,6 +37,8 @@ MODELS: Registry[type[Model]] = Registry(
     {
         "cyclegan": "translate.models.cyclegan:CycleGAN",
         "pix2pix": "translate.models.pix2pix:Pix2Pix",
+        "cut": "translate.models.cut:CUT",
+        "fastcut": "translate.models.cut:FastCUT",
     },
 )
 

@@ -18,10 +18,14 @@ from torch import Tensor, nn
 
 from translate.losses import PerceptualLoss, l1
 from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.extras import ExtraTerms, extra_terms, soft_masks
 from translate.models.merging import images_together
 from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
 from translate.networks import GeneratorConfig, build_generator
 from translate.settings import Direction
+
+WAYS = (("A", "B"), ("B", "A"))
+"""Both translations are trained."""
 
 
 class CycleGANConfig(ModelConfig):
@@ -31,6 +35,9 @@ class CycleGANConfig(ModelConfig):
     lambda_A: float = Field(10.0, ge=0, description="weight of the cycle A → B → A")
     lambda_B: float = Field(10.0, ge=0, description="weight of the cycle B → A → B")
     lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, relative to the cycle's")
+    cycle_inside: float = Field(
+        1.0, ge=0, description="where there are masks: weight of the cycle inside of them, relative to outside"
+    )
     pool_size: int = Field(50, ge=0, description="past translations shown to the discriminators (Shrivastava 2017)")
 
     @model_validator(mode="after")
@@ -87,6 +94,7 @@ class CycleGAN(Model):
         self.D_A = Discriminators(config, forth.out_channels, merge)
         self.D_B = Discriminators(config, forth.in_channels, merge)
         self.perceptual = PerceptualLoss(config.perceptual_weights) if config.lambda_perceptual else None
+        self.extras = ExtraTerms(config, WAYS)
         self.merge_G = merge and forth.separates_images
 
     @classmethod
@@ -120,6 +128,7 @@ class CycleGAN(Model):
                 if config.lambda_perceptual
                 else []
             ),
+            *extra_terms(config, WAYS),
             *(LossTerm(f"D_{at}", f"Discriminator of {to}", "Discriminators") for at, (_, to) in ways.items()),
             *(
                 LossTerm(f"D_{at}_{name}", f"Penalty of the discriminator of {to} ({name})", "Penalties")
@@ -147,13 +156,21 @@ class CycleGAN(Model):
         return {"a2b": self.G_A, "b2a": self.G_B}
 
     def pooled(self, images: Images) -> dict[str, tuple[str, ...]]:
-        """The discriminators see translations of the last steps too."""
-        return {"fake_B": ("fake_B",), "fake_A": ("fake_A",)}
+        """The discriminators see translations of the last steps too, each with the mask and image it was made from."""
+        if "soft_A" not in images:
+            return {"fake_B": ("fake_B",), "fake_A": ("fake_A",)}
+        return {
+            "fake_B": ("fake_B", "soft_of_fake_B", "behind_fake_B"),
+            "fake_A": ("fake_A", "soft_of_fake_A", "behind_fake_A"),
+        }
 
     def forward(self, batch: Images) -> dict[str, Tensor]:
         """Translate a batch {"A", "B"} of (N, C, H, W) in [-1, 1] there and back: the images the losses are made of."""
         A, B = batch["A"], batch["B"]
-        images = {"real_A": A, "real_B": B}
+        images = {"real_A": A, "real_B": B} | soft_masks(batch)
+        for source, target in WAYS if "soft_A" in images else ():
+            images[f"soft_of_fake_{target}"] = images[f"soft_{source}"]
+            images[f"behind_fake_{target}"] = images[f"real_{source}"]
         if self.config.lambda_identity and self.merge_G:
             images["fake_B"], images["idt_A"] = images_together(self.G_A, (A, B))
             images["fake_A"], images["idt_B"] = images_together(self.G_B, (B, A))
@@ -176,11 +193,11 @@ class CycleGAN(Model):
     def _generators(self, images: Images) -> Losses:
         config = self.config
         losses = {
-            "G_A": self.D_A.generator_loss(View(images["fake_B"])),
-            "G_B": self.D_B.generator_loss(View(images["fake_A"])),
+            "G_A": self.D_A.generator_loss(_fake(images, "B")),
+            "G_B": self.D_B.generator_loss(_fake(images, "A")),
             # Forward cycle ‖G_B(G_A(A)) − A‖ and backward cycle ‖G_A(G_B(B)) − B‖ (eq. 2).
-            "cycle_A": l1(images["rec_A"], images["real_A"]) * config.lambda_A,
-            "cycle_B": l1(images["rec_B"], images["real_B"]) * config.lambda_B,
+            "cycle_A": self._cycle(images, "A") * config.lambda_A,
+            "cycle_B": self._cycle(images, "B") * config.lambda_B,
         }
         if config.lambda_identity:
             # G_A leaves B as it is, and G_B leaves A (section 5.2).
@@ -190,12 +207,21 @@ class CycleGAN(Model):
             there = self.perceptual(images["rec_A"], images["real_A"])
             back = self.perceptual(images["rec_B"], images["real_B"])
             losses["G_perceptual"] = (there + back) * config.lambda_perceptual
+        losses |= self.extras(images)
         return torch.stack(list(losses.values())).sum(), losses
+
+    def _cycle(self, images: Images, domain: str) -> Tensor:
+        """‖rec − real‖₁, inside of the mask times `cycle_inside` where there are masks."""
+        real, rec = images[f"real_{domain}"], images[f"rec_{domain}"]
+        if self.config.cycle_inside == 1 or f"soft_{domain}" not in images:
+            return l1(rec, real)
+        weight = 1 - (1 - self.config.cycle_inside) * images[f"soft_{domain}"]
+        return l1(rec * weight, real * weight)
 
     def _discriminators(self, images: Images) -> Losses:
         losses = {}
         for name, discriminators, domain in (("D_A", self.D_A, "B"), ("D_B", self.D_B, "A")):
-            real, fake = View(images[f"real_{domain}"]), View(images[f"fake_{domain}"])
+            real, fake = View(images[f"real_{domain}"], images.get(f"soft_{domain}")), _fake(images, domain)
             losses[name] = sum(discriminators.losses(real, fake), real.image.new_zeros(())) * 0.5
             for penalty, value in discriminators.penalties(real, fake).items():
                 losses[f"{name}_{penalty}"] = value
@@ -207,3 +233,8 @@ class CycleGAN(Model):
         there, back = generators["a2b"], generators["b2a"]
         fake_B, fake_A = there(batch["A"]), back(batch["B"])
         return [(batch["A"], fake_B, back(fake_B)), (batch["B"], fake_A, there(fake_A))]
+
+
+def _fake(images: Images, domain: str) -> View:
+    """The translation into a domain, with the mask and the image that it was made from where there are masks."""
+    return View(images[f"fake_{domain}"], images.get(f"soft_of_fake_{domain}"), images.get(f"behind_fake_{domain}"))

@@ -13,6 +13,7 @@ from translate.losses import discriminator_terms, generator_term, gradient_penal
 from translate.models.merging import Logits, together
 from translate.models.model import ModelConfig
 from translate.networks import DiscriminatorConfig, build_discriminator
+from translate.networks.diff_augment import diff_augment
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Discriminators(nn.ModuleList):
         """What a generator minimises on its translations: the sum over the discriminators, each with its weight."""
         terms = []
         for settings, discriminator in self._each():
-            judged = _scales(discriminator(fake.seen(settings.sees)))
+            judged = _scales(discriminator(self._augmented(fake.seen(settings.sees))))
             term = _mean([generator_term(self._objective(settings), scale) for scale in judged])
             terms.append(term if settings.weight == 1 else term * settings.weight)
         return _sum(terms)
@@ -86,7 +87,7 @@ class Discriminators(nn.ModuleList):
         fake = fake.detach()
         on_real, on_fake = [], []
         for settings, discriminator in self._each():
-            batches = [real.seen(settings.sees), fake.seen(settings.sees)]
+            batches = [self._augmented(view.seen(settings.sees)) for view in (real, fake)]
             merge = self.merge and settings.separates_images
             judged = together(discriminator, batches[::-1] if fake_first else batches, merge)
             real_scales, fake_scales = map(_scales, judged[::-1] if fake_first else judged)
@@ -114,6 +115,11 @@ class Discriminators(nn.ModuleList):
             if config.lambda_r1:
                 found.setdefault("r1", []).append(r1_penalty(judge, shown) * config.lambda_r1)
         return {name: _sum(terms) for name, terms in found.items()}
+
+    def _augmented(self, shown: Tensor) -> Tensor:
+        """What a discriminator sees, after DiffAugment where the settings ask for it."""
+        policy = self.config.diff_augment
+        return diff_augment([shown], policy)[0] if policy else shown
 
     def _each(self) -> Iterator[tuple[DiscriminatorConfig, nn.Module]]:
         return zip(self.config.discriminators, self, strict=True)

@@ -15,8 +15,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from translate.losses import Objective
+from translate.losses import Objective, StyleStatistics
+from translate.models.extras import extra_features
 from translate.networks import AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
+from translate.networks.diff_augment import Augmentation
 from translate.networks.patchgan import PatchConfig
 from translate.networks.resnet import ResNetConfig
 from translate.settings import Direction, Settings
@@ -114,6 +116,27 @@ class ModelConfig(Settings):
         None, description="file of VGG-16 weights; torchvision's are downloaded if none"
     )
 
+    lambda_outside: float = Field(
+        0.0, ge=0, description="where there are masks: weight of the L1 change outside of them; 0 is off"
+    )
+    lambda_content: float = Field(0.0, ge=0, description="weight of the content loss between input and translation")
+    content_features: str = Field("vgg16", description="feature network of the content loss")
+    lambda_style: float = Field(0.0, ge=0, description="weight of the style loss against the target domain's pictures")
+    style_features: str = Field("vgg16", description="feature network of the style loss")
+    style_strides: list[int] = Field(
+        default_factory=lambda: [1, 2, 4, 8], min_length=1, description="strides of its feature maps, in pixels"
+    )
+    style_statistics: StyleStatistics = Field(
+        "moments", description="gram: Gram matrices (Gatys 2016); moments: means and deviations (Huang 2017)"
+    )
+    style_of: tuple[Literal["A", "B"], ...] = Field(
+        ("A", "B"), description="domains whose style translations are to have"
+    )
+    diff_augment: list[Augmentation] = Field(
+        default_factory=list,
+        description="DiffAugment of what discriminators see (Zhao 2020), for few images: [color, translation, cutout]",
+    )
+
     discriminator_defaults: ClassVar[dict[str, Any]] = {}
     """Settings of each discriminator where they are not given."""
 
@@ -187,7 +210,8 @@ class Model(nn.Module):
     def features(cls, config: Any) -> list[str]:
         """Names of the frozen feature networks that these settings train against; they may not judge the result."""
         frozen = [name for one in config.discriminators if (name := getattr(one, "features", None))]
-        return list(dict.fromkeys([*frozen, *(["vgg16"] if config.lambda_perceptual else [])]))
+        perceptual = ["vgg16"] if config.lambda_perceptual else []
+        return list(dict.fromkeys([*frozen, *perceptual, *extra_features(config)]))
 
     @property
     def players(self) -> Sequence[Player]:

@@ -17,9 +17,13 @@ from torch import Tensor, nn
 
 from translate.losses import Objective, PerceptualLoss, l1
 from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.extras import ExtraTerms, extra_terms, soft_masks
 from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
 from translate.networks import build_generator
 from translate.settings import Direction
+
+WAYS = (("A", "B"),)
+"""The one translation that is trained."""
 
 
 class Pix2PixConfig(ModelConfig):
@@ -68,6 +72,7 @@ class Pix2Pix(Model):
         self.G = build_generator(config.generator)
         self.D = Discriminators(config, config.generator.in_channels + config.generator.out_channels, merge)
         self.perceptual = PerceptualLoss(config.perceptual_weights) if config.lambda_perceptual else None
+        self.extras = ExtraTerms(config, WAYS)
 
     @classmethod
     def terms(cls, config: Pix2PixConfig) -> list[LossTerm]:
@@ -86,6 +91,7 @@ class Pix2Pix(Model):
                 if config.lambda_perceptual
                 else []
             ),
+            *extra_terms(config, WAYS),
         ]
 
     @classmethod
@@ -108,12 +114,13 @@ class Pix2Pix(Model):
 
     def forward(self, batch: Images) -> dict[str, Tensor]:
         """Translate a batch {"A", "B"} of (N, C, H, W) in [-1, 1]: the images the losses are made of."""
-        return {"real_A": batch["A"], "real_B": batch["B"], "fake_B": self.G(batch["A"])}
+        return {"real_A": batch["A"], "real_B": batch["B"], "fake_B": self.G(batch["A"])} | soft_masks(batch)
 
     def losses(self, player: str, images: Images) -> Losses:
         """What D or G minimises, and its named parts."""
-        real = View(images["real_B"], condition=images["real_A"])
-        fake = View(images["fake_B"], condition=images["real_A"])
+        A = images["real_A"]
+        real = View(images["real_B"], images.get("soft_B"), condition=A)
+        fake = View(images["fake_B"], images.get("soft_A"), behind=A, condition=A)
         return self._generator(images, fake) if player == "generators" else self._discriminators(real, fake)
 
     def _discriminators(self, real: View, fake: View) -> Losses:
@@ -134,6 +141,7 @@ class Pix2Pix(Model):
         }
         if self.perceptual is not None:
             losses["G_perceptual"] = self.perceptual(images["fake_B"], images["real_B"]) * config.lambda_perceptual
+        losses |= self.extras(images)
         return torch.stack(list(losses.values())).sum(), losses
 
     @staticmethod

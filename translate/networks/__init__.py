@@ -44,6 +44,8 @@ DISCRIMINATORS: Registry[Any] = Registry(
     {
         "patch": "translate.networks.patchgan:PatchDiscriminator",
         "pixel": "translate.networks.patchgan:PixelDiscriminator",
+        "multiscale": "translate.networks.patchgan:MultiScaleDiscriminator",
+        "projected": "translate.networks.projected:ProjectedDiscriminator",
     },
 )
 

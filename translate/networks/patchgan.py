@@ -1,4 +1,7 @@
-"""Discriminators that judge patches: PatchGAN of any depth, and single pixels (Isola et al. 2017, section 3.2)."""
+"""Discriminators that judge patches: PatchGAN of any depth, at several scales, and single pixels.
+
+Isola et al. 2017, section 3.2, https://arxiv.org/abs/1611.07004.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from translate.networks.blocks import LEAK, has_bias, make_norm, stage
 from translate.networks.settings import ConvolutionalDiscriminatorConfig
@@ -75,3 +79,29 @@ class PixelDiscriminator(nn.Module):
         """(N, in_channels, H, W) in [-1, 1] -> logits (N, 1, H, W)."""
         logits: Tensor = self.head(self.layers(image))
         return logits
+
+
+class MultiScaleConfig(PatchConfig):
+    """Several PatchGANs, each of which sees the image at half the resolution of the one before."""
+
+    kind: Literal["multiscale"] = "multiscale"  # type: ignore[assignment]
+    scales: int = Field(3, ge=1, le=5, description="how many resolutions are judged")
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """The multi-scale discriminators of pix2pixHD (Wang et al. 2018, section 3.2, https://arxiv.org/abs/1711.11585)."""
+
+    Config = MultiScaleConfig
+
+    def __init__(self, config: MultiScaleConfig, in_channels: int) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(PatchDiscriminator(config, in_channels) for _ in range(config.scales))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(N, in_channels, H, W) in [-1, 1] -> logits of each scale, the finest first."""
+        judged = []
+        for number, discriminator in enumerate(self.scales):
+            if number:
+                image = F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)
+            judged.append(discriminator(image))
+        return judged
