@@ -49,15 +49,15 @@ from rich.table import Table
 
 from translate.checkpoints.format import load_generator, save_checkpoint
 from translate.checkpoints.reference import net_G, to_reference
+from translate.checkpoints.settings import CheckpointConfig
 from translate.checkpoints.zoo import resolve
-from translate.config import CheckpointConfig, GeneratorConfig
 from translate.data.listing import list_images
 from translate.devices import choose_device, describe, has_fast_bfloat16
 from translate.errors import UserError
 from translate.inference.runtimes.engines import ENGINES
 from translate.inference.runtimes.quantise import FEWEST, psnr
 from translate.inference.translator import Translator
-from translate.networks import build_generator
+from translate.networks import build_generator, generator_config
 
 SHARE, DECIBELS, FRAMES = 0.36, 45.0, 25.0
 """What must hold: share of the reference's time, PSNR of the 8-bit output, frames a second of compact generators."""
@@ -224,7 +224,7 @@ def load_images(folder: Path | None, size: int, count: int) -> tuple[list[Pixels
 def draw(folder: Path, settings: dict[str, Any]) -> Path:
     """A checkpoint whose weights are drawn as the reference draws them."""
     torch.manual_seed(0)
-    architecture = GeneratorConfig.model_validate(settings)
+    architecture = generator_config(**settings)
     config = CheckpointConfig(name=folder.name, domains={"a": "A", "b": "B"}, generators={"a2b": architecture})
     return save_checkpoint(folder, config, {"a2b": build_generator(architecture)})
 

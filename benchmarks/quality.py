@@ -28,6 +28,7 @@ from translate.evaluation.measure import open_judges
 from translate.evaluation.result import Evaluation
 from translate.inference.evaluate import evaluate, record
 from translate.inference.translator import Translator, load
+from translate.models import named_model
 
 PHOTOGRAPHS = "horse2zebra"
 """The data set whose classifier gives the features where the domains are paired."""
@@ -51,7 +52,8 @@ def judge(data: Path, name: str, classifiers: Path, swap: bool, console: Console
 def measured(translator: Translator, data: Path, classifiers: Path, swap: bool | None, console: Console) -> Evaluation:
     """A checkpoint's evaluation, in every direction it has."""
     name = translator.config.name
-    paired = "pix2pix" in translator.config.provenance.model
+    model = named_model(translator.config.provenance.model)
+    paired = model is not None and model.paired
     source = PHOTOGRAPHS if paired else name
     features = judge(data, source, classifiers, bool(swap) and not paired, console)
     judges = open_judges(features, device=translator.device)

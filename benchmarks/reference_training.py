@@ -49,10 +49,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.checkpoints.reference import discriminator_to_reference, net_G, to_reference
-from translate.config import DataConfig, TrainConfig
+from translate.config import TrainConfig
 from translate.data.loading import TranslationDataset, make_loader
+from translate.data.settings import DataConfig
 from translate.models import build_model
-from translate.training.step import TrainingStep
+from translate.training.learner import Learner
+from translate.training.trainer import train_step
 
 STEPS = 20
 SHOWN = (1, 2, 5, 10, 15, 20)
@@ -189,11 +191,12 @@ def their_names(setting: Setting, state: Mapping[str, Tensor]) -> dict[str, dict
     model = setting.config().model
     networks: dict[str, dict[str, Tensor]] = {}
     for name in dict.fromkeys(key.partition(".")[0] for key in state):
-        own = {key.partition(".")[2]: tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+        prefix = f"{name}." if name.startswith("G") else f"{name}.0."  # the first of its discriminators
+        own = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
         if name.startswith("G"):
             networks[name] = to_reference(own, model.generator)
         else:
-            networks[name] = discriminator_to_reference(own, model.discriminator)
+            networks[name] = discriminator_to_reference(own, model.discriminators[0])
     return networks
 
 
@@ -219,15 +222,15 @@ def train_ours(
 ) -> Run:
     """Train with the trainer's own step."""
     # The step's dtype is that of autocast; in float64 it is the default dtype that makes the networks so.
-    step = TrainingStep(setting.config(arithmetic.merge), torch.device("cpu"), torch.float32, arithmetic.layout)
+    step = Learner(setting.config(arithmetic.merge), torch.device("cpu"), torch.float32, arithmetic.layout)
     step.model.load_state_dict(weights, strict=True)
-    for descent in step.descents.values():
-        for optimizer in descent.optimizers:
+    for player in step.optimizers.values():
+        for optimizer in player.optimizers:
             optimizer.param_groups[0]["fused"] = arithmetic.fused
     losses, seeds = [], []
     for number, batch in enumerate(batches):
         real = {side: batch[side].to(torch.get_default_dtype()) for side in ("A", "B")}
-        losses.append({name: loss.item() for name, loss in step(real, number).items()})
+        losses.append({name: loss.item() for name, loss in train_step(step, real, number).items()})
         seeds.append(torch.initial_seed())
     return Run(losses, _flat(their_names(setting, step.model.state_dict())), seeds)
 

@@ -23,9 +23,11 @@ from safetensors.torch import load_file
 from translate.checkpoints.architecture import empty_generator
 from translate.checkpoints.folder import read_config, weights_file
 from translate.checkpoints.format import save_checkpoint, write_config
+from translate.checkpoints.settings import CheckpointConfig
 from translate.checkpoints.zoo import resolve
-from translate.config import CheckpointConfig, Direction, TrainConfig
+from translate.config import TrainConfig
 from translate.inference.translator import Translator
+from translate.settings import Direction
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "translate" / "checkpoints" / "weights"

@@ -37,8 +37,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from translate.checkpoints.settings import CheckpointConfig
 from translate.checkpoints.zoo import BUILT_IN
-from translate.config import CheckpointConfig
 from translate.devices import choose_device, describe
 
 START, UPLOAD, GROWTH = 3.0, 0.6, 1.15

@@ -41,13 +41,13 @@ from torch.nn import functional as F
 
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
-from translate.config import GeneratorConfig
 from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
 from translate.devices import choose_device, describe
 from translate.inference.tiling import translate_tiled
+from translate.kernels.optimise import optimise
 from translate.memory import peak_memory
-from translate.networks import build_generator
+from translate.networks import build_generator, generator_config
 from translate.networks.generator import Generator
 
 LEVELS, GIGABYTES, TIMES = 1, 3.0, 1.6
@@ -93,7 +93,7 @@ def generator_of(checkpoint: str | None, width: int) -> Generator:
     """A checkpoint's generator (its first direction), or a ResNet-9 with drawn weights."""
     if checkpoint is None:
         torch.manual_seed(0)
-        generator = build_generator(GeneratorConfig(width=width))
+        generator = build_generator(generator_config(width=width))
     else:
         folder = resolve(checkpoint)
         generator = load_generator(folder, "a2b" if (folder / "a2b.safetensors").exists() else "b2a")
@@ -123,6 +123,7 @@ def work(one: Pass, pipe: Any) -> None:
     dtype = torch.float64 if one.double else torch.float32
     layout = torch.contiguous_format if one.contiguous else torch.channels_last
     generator = generator_of(one.checkpoint, one.width).to(dtype).to(memory_format=layout)
+    optimise(generator, torch.device("cpu"), dtype)
     if one.double and isinstance(generator.head, nn.Conv2d):
         generator.add_module("head", Strips(generator.head))
     image = np.load(one.source, mmap_mode="r")

@@ -29,9 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from translate.devices import DTYPES, choose_device, choose_precision, describe
-from translate.memory import keep_freed_memory, peak_memory, separate_large_blocks
-from translate.training.arithmetic import matrix_rate, step_flops
-from translate.training.step import TrainingStep
+from translate.kernels.memory import keep_freed_memory, separate_large_blocks
+from translate.memory import peak_memory
+from translate.training.learner import Learner
+from translate.training.observers.flops import matrix_rate, step_flops
+from translate.training.trainer import train_step
 
 WARM_UP = 2
 """Steps that are not counted, besides the first, which compiles."""
@@ -42,14 +44,14 @@ def make_ours(setting: Setting, device: torch.device, precision: str, compiled: 
     layout = torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
     if device.type == "cpu":
         separate_large_blocks()  # as a run does, here and after the first step
-    step = TrainingStep(setting.config(merge=True), device, DTYPES[precision], layout)
+    step = Learner(setting.config(merge=True), device, DTYPES[precision], layout)
     if compiled:
         step.compile()
     warm = False
 
     def one(batch: dict[str, torch.Tensor]) -> None:
         nonlocal warm
-        step(batch, 0)
+        train_step(step, batch, 0)
         if not warm and device.type == "cpu":
             keep_freed_memory()
         warm = True

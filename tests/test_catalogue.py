@@ -16,11 +16,11 @@ from tests.test_download import Server, server
 from translate import catalogue
 from translate.catalogue import (
     HOST,
-    MODELS,
     dataset_card,
     dataset_cards,
     find_datasets_folder,
     preset,
+    published_models,
     pull_dataset,
     pull_model,
 )
@@ -28,8 +28,11 @@ from translate.checkpoints.folder import read_config, weights_file
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.reference import to_reference
 from translate.checkpoints.zoo import available
-from translate.config import CycleGANConfig, GeneratorConfig, Pix2PixConfig, TrainConfig
+from translate.config import TrainConfig
 from translate.errors import UserError
+from translate.models.cyclegan import CycleGANConfig
+from translate.models.pix2pix import Pix2PixConfig
+from translate.networks import GeneratorConfig, generator_config
 
 __all__ = ["server"]  # a fixture
 
@@ -128,12 +131,12 @@ def test_presets_say_only_what_differs_from_the_defaults() -> None:
 
 
 def test_the_names_of_both_download_scripts_are_known() -> None:
-    assert len(MODELS) == 18 + 5
-    assert MODELS["horse2zebra"].url == f"{HOST}/cyclegan/pretrained_models/horse2zebra.pth"
-    assert MODELS["edges2shoes"].url == f"{HOST}/pix2pix/models-pytorch/edges2shoes.pth"
-    assert MODELS["sat2map"].family == "pix2pix"
-    assert MODELS["sat2map_cyclegan"].url == f"{HOST}/cyclegan/pretrained_models/sat2map.pth"
-    assert len({model.url for model in MODELS.values()}) == len(MODELS)
+    assert len(published_models()) == 18 + 5
+    assert published_models()["horse2zebra"].url == f"{HOST}/cyclegan/pretrained_models/horse2zebra.pth"
+    assert published_models()["edges2shoes"].url == f"{HOST}/pix2pix/models-pytorch/edges2shoes.pth"
+    assert published_models()["sat2map"].trained_as == "pix2pix"
+    assert published_models()["sat2map_cyclegan"].url == f"{HOST}/cyclegan/pretrained_models/sat2map.pth"
+    assert len({model.url for model in published_models().values()}) == len(published_models())
 
 
 # ------------------------------------------------------------------------------------------------------------ data sets
@@ -223,7 +226,7 @@ def pth(config: GeneratorConfig) -> bytes:
 
 
 def test_published_weights_become_a_checkpoint(mirror: Server, tmp_path: Path) -> None:
-    architecture = GeneratorConfig(width=4, blocks=6)
+    architecture = generator_config(width=4, blocks=6)
     mirror.files["/copy/cyclegan/pretrained_models/horse2zebra.pth"] = pth(architecture)
     folder = pull_model("horse2zebra")
     assert folder == tmp_path / "home" / "checkpoints" / "horse2zebra"
@@ -248,7 +251,7 @@ def test_published_weights_become_a_checkpoint(mirror: Server, tmp_path: Path) -
 
 
 def test_pix2pix_weights_use_the_images_statistics(mirror: Server) -> None:
-    architecture = GeneratorConfig(architecture="unet", size=32, width=4, norm="batch", dropout=True)
+    architecture = generator_config("unet", size=32, width=4, norm="batch", dropout=True)
     mirror.files["/copy/pix2pix/models-pytorch/facades_label2photo.pth"] = pth(architecture)
     folder = pull_model("facades_label2photo")
     assert read_config(folder).domains == {"a": "labels", "b": "façade photo"}

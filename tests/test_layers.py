@@ -13,8 +13,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "translate"
 
 FLOORS = [
-    {"_version", "archives", "errors", "config", "devices", "download", "losses", "memory", "networks", "tracking"},
-    {"catalogue", "checkpoints", "data", "evaluation", "models"},
+    {"_version", "errors"},
+    {
+        *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "pages"),
+        *("registry", "settings", "tracking"),
+    },
+    {"checkpoints", "data", "evaluation", "models"},
+    {"catalogue", "config", "runs"},
     {"inference", "training"},
     {"studio"},
     {"cli", "commands", "__main__"},
@@ -59,6 +64,10 @@ def test_rooms_of_a_floor_do_not_import_in_circles() -> None:
     assert circles == []
 
 
+def test_networks_are_plain_pytorch() -> None:
+    assert not [path for path, room, to in imports() if room == "networks" and to == "kernels"]
+
+
 def test_rooms_of_inference_do_not_import_in_circles() -> None:
     """Tiles, runtimes, films and jobs each stand for themselves; what two of them need lies beside them."""
     rooms = {path.name for path in (PACKAGE / "inference").iterdir() if path.is_dir() and path.name != "__pycache__"}
@@ -93,6 +102,11 @@ def test_import_translate_is_light() -> None:
 
 def test_the_command_line_starts_without_torch() -> None:
     assert not modules_after("import translate.cli") & {"torch", "gradio", "wandb", "albumentations"}
+
+
+def test_memory_settings_come_without_torch() -> None:
+    """They are made before there are threads, and a studio opens its page before PyTorch is there."""
+    assert not modules_after("import translate.kernels.memory") & {"torch", "numpy"}
 
 
 def test_import_translate_takes_less_than_half_a_second() -> None:

@@ -12,9 +12,10 @@ from typing import Literal, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from translate.config import Direction, Settings, explain
 from translate.download import Progress, download, extract
 from translate.errors import UserError
+from translate.models import model_class, model_names
+from translate.settings import Direction, Settings, explain
 
 HOST = "https://efrosgans.eecs.berkeley.edu"
 MIRROR = "TRANSLATE_MIRROR"
@@ -37,7 +38,7 @@ class DatasetCard(Settings):
     domain_A: str = Field(description="what A shows, as it lies on disk")
     domain_B: str = Field(description="what B shows, as it lies on disk")
     layout: Literal["side_by_side", "two_folders", "unpaired"] = Field(description="as in `data.layout`")
-    model: Literal["pix2pix", "cyclegan"] = Field(description="the model of the preset beside the card")
+    model: str = Field(description="the model of the preset beside the card")
     direction: Direction = Field("a2b", description="the preset's direction")
     url: str | None = Field(description="archive; null: it cannot be downloaded without more ado, `access` says how")
     access: str = Field("", description="how to get it where there is no url")
@@ -62,7 +63,10 @@ class DatasetCard(Settings):
 class PublishedModel(NamedTuple):
     """Weights that the papers' authors published: one generator in one .pth file."""
 
-    family: Literal["pix2pix", "cyclegan"]
+    trained_as: str
+    """Name of the model."""
+    folder: str
+    """Below the authors' server."""
     file: str
     source: str
     """What it reads."""
@@ -72,52 +76,23 @@ class PublishedModel(NamedTuple):
 
     @property
     def url(self) -> str:
-        folder = "pix2pix/models-pytorch" if self.family == "pix2pix" else "cyclegan/pretrained_models"
-        return f"{HOST}/{folder}/{self.file}.pth"
+        return f"{HOST}/{self.folder}/{self.file}.pth"
 
 
-def _models() -> dict[str, PublishedModel]:
-    """The names that the reference implementation's two download scripts list.
+def published_models() -> dict[str, PublishedModel]:
+    """The weights that the models' authors published, by name.
 
-    Three of them occur in both. There the plain name is pix2pix, whose pairs make it the better of the two, and
-    NAME_cyclegan is the other.
+    Some names occur in two models. There the plain name is that of the model which learns from pairs, as it is the
+    better of the two, and NAME_MODEL is the other.
     """
-    cyclegan = {
-        "apple2orange": ("apple", "orange", "apple2orange"),
-        "orange2apple": ("orange", "apple", "apple2orange"),
-        "summer2winter_yosemite": ("summer", "winter", "summer2winter_yosemite"),
-        "winter2summer_yosemite": ("winter", "summer", "summer2winter_yosemite"),
-        "horse2zebra": ("horse", "zebra", "horse2zebra"),
-        "zebra2horse": ("zebra", "horse", "horse2zebra"),
-        "monet2photo": ("Monet painting", "photo", "monet2photo"),
-        "style_monet": ("photo", "Monet painting", "monet2photo"),
-        "style_cezanne": ("photo", "Cézanne painting", "cezanne2photo"),
-        "style_ukiyoe": ("photo", "ukiyo-e print", "ukiyoe2photo"),
-        "style_vangogh": ("photo", "Van Gogh painting", "vangogh2photo"),
-        "sat2map": ("aerial photo", "map", "maps"),
-        "map2sat": ("map", "aerial photo", "maps"),
-        "cityscapes_photo2label": ("street photo", "labels", "cityscapes"),
-        "cityscapes_label2photo": ("labels", "street photo", "cityscapes"),
-        "facades_photo2label": ("façade photo", "labels", "facades"),
-        "facades_label2photo": ("labels", "façade photo", "facades"),
-        "iphone2dslr_flower": ("iPhone photo", "DSLR photo", "iphone2dslr_flower"),
-    }
-    pix2pix = {
-        "edges2shoes": ("edges", "shoe photo", "edges2shoes"),
-        "sat2map": ("aerial photo", "map", "maps"),
-        "map2sat": ("map", "aerial photo", "maps"),
-        "facades_label2photo": ("labels", "façade photo", "facades"),
-        "day2night": ("day", "night", "night2day"),
-    }
-    models = {
-        f"{file}_cyclegan" if file in pix2pix else file: PublishedModel("cyclegan", file, *words)
-        for file, words in cyclegan.items()
-    }
-    return models | {file: PublishedModel("pix2pix", file, *words) for file, words in pix2pix.items()}
-
-
-MODELS = _models()
-"""The published weights by name."""
+    models: dict[str, PublishedModel] = {}
+    for name in sorted(model_names(), key=lambda name: not model_class(name).paired):
+        published = model_class(name).published
+        if published is not None:
+            for file, words in published.files.items():
+                known_as = f"{file}_{name}" if file in models else file
+                models[known_as] = PublishedModel(name, published.folder, file, *words)
+    return models
 
 
 def find_datasets_folder() -> Path:
@@ -180,7 +155,7 @@ def pull_model(name: str, progress: Progress | None = None) -> Path:
     """Download weights that the papers' authors published and make a checkpoint of them.
 
     Args:
-        name: out of `MODELS`.
+        name: out of `published_models()`.
         progress: called with the bytes that are there and the bytes there will be.
     Returns:
         the checkpoint folder, `home()/checkpoints/NAME`. One that is there already is taken as it is.
@@ -193,9 +168,10 @@ def pull_model(name: str, progress: Progress | None = None) -> Path:
     from translate.checkpoints.reference import import_reference
     from translate.checkpoints.zoo import home
 
-    if name not in MODELS:
-        raise UserError(_unknown(f"There are no published weights {name}.", name, MODELS))
-    model = MODELS[name]
+    published = published_models()
+    if name not in published:
+        raise UserError(_unknown(f"There are no published weights {name}.", name, published))
+    model = published[name]
     folder = home() / "checkpoints" / name
     with suppress(UserError):  # a broken one is downloaded again
         check_checkpoint(folder)
@@ -210,7 +186,7 @@ def pull_model(name: str, progress: Progress | None = None) -> Path:
     config.title = f"{model.source[:1].upper()}{model.source[1:]} → {model.target}"
     config.summary = f"The weights published with the paper, made on {model.dataset}."
     config.provenance.dataset = model.dataset
-    config.provenance.model = f"{model.family}, imported from {model.url}"
+    config.provenance.model = f"{model.trained_as}, imported from {model.url}"
     write_config(folder, config)
     return folder
 

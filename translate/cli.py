@@ -21,16 +21,17 @@ from translate.commands.pull import datasets, pull
 from translate.commands.report import report
 from translate.commands.run import run
 from translate.commands.runs import compare, runs
+from translate.commands.settings import settings
 from translate.commands.studio import studio
 from translate.commands.terminal import console
-from translate.commands.train import settings, train
+from translate.commands.train import train
 from translate.errors import UserError
 
 DOTTED = {"allow_extra_args": True, "ignore_unknown_options": True}
 """For commands that take any setting of a training run as a flag, or hand their flags on."""
 
 app = typer.Typer(
-    help="Image-to-image translation with pix2pix and CycleGAN.",
+    help="Image-to-image translation: train on your own pictures, translate, and open the studio.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,

@@ -13,7 +13,8 @@ from tests.checkpoints.test_format import SMALL, make_config, make_generator
 from translate.checkpoints.architecture import parameter_count
 from translate.checkpoints.card import model_card
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig, GeneratorConfig, Provenance
+from translate.checkpoints.settings import CheckpointConfig, Provenance
+from translate.networks import generator_config
 
 
 def full_config() -> CheckpointConfig:
@@ -114,7 +115,7 @@ def test_a_seed_of_zero_is_a_seed() -> None:
     ],
 )
 def test_the_paper_is_that_of_the_model(model: str, architecture: str, family: str) -> None:
-    generator = GeneratorConfig.model_validate({"architecture": architecture, "size": 32, "width": 4, "blocks": 1})
+    generator = generator_config(**({"architecture": architecture, "size": 32, "width": 4, "blocks": 1}))
     card = model_card(make_config(generator, provenance=Provenance(model=model)))
     assert family in split(card)[0]["tags"]
     assert ("isola2017image" in card) == (family == "pix2pix")
@@ -123,10 +124,10 @@ def test_the_paper_is_that_of_the_model(model: str, architecture: str, family: s
 
 def test_sizes_are_those_that_the_reference_implementation_prints() -> None:
     # "[Network G_A] Total number of parameters : 11.378 M" and "[Network G] Total number of parameters : 54.414 M"
-    assert parameter_count(GeneratorConfig()) == pytest.approx(11.378e6, abs=500)
-    unet = GeneratorConfig(architecture="unet", norm="batch", dropout=True)
+    assert parameter_count(generator_config()) == pytest.approx(11.378e6, abs=500)
+    unet = generator_config("unet", norm="batch", dropout=True)
     assert parameter_count(unet) == pytest.approx(54.414e6, abs=500)
-    assert "11.38 million parameters" in model_card(make_config(GeneratorConfig()))
+    assert "11.38 million parameters" in model_card(make_config(generator_config()))
 
 
 def test_the_card_in_a_folder_shows_its_samples_and_file_sizes(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from translate.config import DataConfig
 from translate.data.cache import DecodedCache
+from translate.data.settings import DataConfig
 
 
 def picture(seed: int, width: int = 24, height: int = 20, channels: int = 3) -> npt.NDArray[np.uint8]:

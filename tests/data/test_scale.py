@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from tests.conftest import picture
-from translate.config import DataConfig
 from translate.data.dataset import TranslationDataset
 from translate.data.loading import make_loader
+from translate.data.settings import DataConfig
 
 IMAGES = 100_000
 

@@ -21,6 +21,7 @@ from translate.inference.runtimes.fused import Autocast, fuse
 from translate.inference.runtimes.quantise import candidates
 from translate.inference.tiling import translate_tiled
 from translate.inference.tiling.blended import place_tiles
+from translate.networks import generator_config
 from translate.networks.generator import Generator
 
 BLENDED = "PlainGenerator does not describe its layers.*overlapping tiles that are blended"
@@ -155,10 +156,10 @@ def test_a_traced_forward_is_exported(
 
 
 def test_the_smallest_image_is_found_by_trying() -> None:
-    from translate.config import GeneratorConfig
     from translate.inference.runtimes.export import fewest_multiples
-    from translate.networks import ResNetGenerator, UNetGenerator
+    from translate.networks.resnet import ResNetGenerator
+    from translate.networks.unet import UNetGenerator
 
     assert fewest_multiples(drawn(PlainGenerator())) == 1
-    assert fewest_multiples(drawn(ResNetGenerator(GeneratorConfig(width=4, blocks=1)))) == 2
-    assert fewest_multiples(drawn(UNetGenerator(GeneratorConfig(architecture="unet", width=4, size=32)))) == 1
+    assert fewest_multiples(drawn(ResNetGenerator(generator_config(width=4, blocks=1)))) == 2
+    assert fewest_multiples(drawn(UNetGenerator(generator_config("unet", width=4, size=32)))) == 1

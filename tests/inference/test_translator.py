@@ -66,10 +66,10 @@ def test_a_batch_is_its_images_one_by_one(make_checkpoint: MakeCheckpoint) -> No
 
 def test_batch_norm_with_image_statistics_is_independent_of_the_batch(tmp_path: Path) -> None:
     from translate.checkpoints.format import save_checkpoint
-    from translate.config import CheckpointConfig, GeneratorConfig
-    from translate.networks import build_generator
+    from translate.checkpoints.settings import CheckpointConfig
+    from translate.networks import build_generator, generator_config
 
-    generator = GeneratorConfig(architecture="unet", width=4, size=32, norm="batch")
+    generator = generator_config("unet", width=4, size=32, norm="batch")
     config = CheckpointConfig(
         name="bn", domains={"a": "A", "b": "B"}, generators={"a2b": generator}, statistics="image"
     )

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.config import GeneratorConfig
-from translate.networks import ResNetGenerator, UNetGenerator, build_generator
+from translate.networks import GeneratorConfig, build_generator
 from translate.networks.generator import Generator, graph_of
 from translate.networks.graph import IMAGE, OUTPUT, Graph
+from translate.networks.resnet import ResNetGenerator
+from translate.networks.unet import UNetGenerator
 
 KINDS: list[dict[str, Any]] = [
     {},

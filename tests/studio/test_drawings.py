@@ -14,11 +14,12 @@ from PIL import Image, ImageDraw
 from tests.conftest import REPOSITORY, SHARED_DATA
 from tests.studio.tiny import tiny_checkpoint, tiny_run
 from translate.checkpoints.folder import read_config
+from translate.checkpoints.settings import DrawingConfig
 from translate.checkpoints.zoo import Entry
-from translate.config import DrawingConfig, TrainConfig
+from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.studio import drawings
-from translate.training.provenance import describe_checkpoint
+from translate.studio.translating import drawings
+from translate.training.observers.provenance import describe_checkpoint
 
 LABELS = {"background": "#0000de", "palette": {"wall": "#0030ff", "door": "#00cfff", "shop": "#af0000"}}
 LINES = {"background": "#ffffff", "palette": {"line": "#000000"}}

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.conftest import TINY_MODEL, picture
 from tests.studio.tiny import tiny_checkpoint
 from translate.config import TrainConfig
-from translate.training.jobs import NOTE_FILE, Note
+from translate.runs.processes import NOTE_FILE, Note
 
 
 def trained_run(runs: Path, name: str, steps: int = 40, model: str = "cyclegan", **settings: Any) -> Path:

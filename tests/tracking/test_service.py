@@ -18,11 +18,11 @@ from PIL import Image
 from tests.conftest import REPOSITORY, tiny_settings
 from tests.tracking.service import Service
 from translate.config import TrainConfig
+from translate.runs.listing import read_run
 from translate.tracking import weights_and_biases
 from translate.tracking.history import read_history
 from translate.tracking.offline import logged_rows
 from translate.tracking.weights_and_biases import Tracker
-from translate.training.runs import read_run
 from translate.training.trainer import train
 
 

@@ -10,8 +10,8 @@ import yaml
 
 from tests.conftest import REPOSITORY, tiny_settings
 from translate.cli import main
+from translate.runs.listing import differences, list_runs
 from translate.tracking.offline import logged_rows, records
-from translate.training.runs import differences, list_runs
 
 SWEEP = REPOSITORY / "datasets" / "horse2zebra" / "sweep.yaml"
 

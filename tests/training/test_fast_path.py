@@ -10,27 +10,28 @@ from torch import Tensor
 
 from tests.conftest import tiny_settings
 from translate.config import TrainConfig
-from translate.training.step import TrainingStep
+from translate.training.learner import Learner
+from translate.training.trainer import train_step
 
 STEPS = 50
 LR = 2e-5
 """A tenth of the usual: training amplifies a difference of 1e-16 tenfold every two steps or so at the usual rate."""
 
 
-def make(model: str, dtype: torch.dtype, fast: bool, nudge: float = 0.0) -> TrainingStep:
+def make(model: str, dtype: torch.dtype, fast: bool, nudge: float = 0.0) -> Learner:
     """A training step; `nudge` moves the first weights by that share, to see what rounding alone would do."""
     tree = tiny_settings(model, Path(), Path())
     tree["run"]["merge"] = fast
     tree["optim"] = {"lr": LR}
     tree["model"]["generator"] = tree["model"]["generator"] | {"width": 8}
     layout = torch.channels_last if fast else torch.contiguous_format
-    step = TrainingStep(TrainConfig.build(tree), torch.device("cpu"), torch.float32, layout)
+    step = Learner(TrainConfig.build(tree), torch.device("cpu"), torch.float32, layout)
     step.model.to(dtype)
     for average in step.ema.generators.values():
         average.to(dtype)
     if not fast:
-        for descent in step.descents.values():
-            for optimizer in descent.optimizers:
+        for player in step.optimizers.values():
+            for optimizer in player.optimizers:
                 optimizer.param_groups[0]["fused"] = optimizer.param_groups[0]["foreach"] = False
     with torch.no_grad():
         for weight in step.model.parameters():
@@ -45,11 +46,11 @@ def batch(seed: int, dtype: torch.dtype) -> dict[str, Tensor]:
     return {"A": images[:1], "B": images[1:]}
 
 
-def departure(one: TrainingStep, other: TrainingStep, dtype: torch.dtype) -> float:
+def departure(one: Learner, other: Learner, dtype: torch.dtype) -> float:
     """The largest relative difference of any loss in 50 steps."""
     worst = 0.0
     for number in range(STEPS):
-        mine, theirs = one(batch(number, dtype), number), other(batch(number, dtype), number)
+        mine, theirs = (train_step(side, batch(number, dtype), number) for side in (one, other))
         worst = max(worst, *(abs(mine[name].item() / theirs[name].item() - 1) for name in mine))
     return worst
 

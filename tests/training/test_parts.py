@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from translate.config import OptimConfig
-from translate.training.descent import Descent
 from translate.training.ema import EMA
+from translate.training.optimizer import PlayerOptimizer
 from translate.training.pool import ImagePool
 from translate.training.schedule import Schedule
 
@@ -64,26 +64,27 @@ def test_ema_follows_the_weights(at_once: bool) -> None:
     network = nn.Conv2d(1, 1, 1, bias=False)
     nn.init.ones_(network.weight)
     ema = EMA({"a2b": network}, decay=0.9)
-    descent = Descent({"a2b": network}, 1e-2, OptimConfig(), fused=True, at_once=at_once)
-    descent.follow(ema.parameters())
+    optimizer = PlayerOptimizer({"G": network}, 1e-2, OptimConfig(), fused=True, at_once=at_once)
+    optimizer.follow(ema.follows({"a2b": network}))
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     expected = 1.0
     for step in range(1, 101):
-        descent.prepare(1.0, ema.weight(step))
+        optimizer.prepare(1.0, ema.weight(step))
+        optimizer.zero_grad()
         network(torch.ones(1, 1, 1, 1)).sum().backward()
-        descent.finish(scaler)
+        optimizer.finish(scaler)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * network.weight.item()
     assert network.weight.item() == pytest.approx(0.0, abs=1e-3)  # 100 steps of Adam, 0.01 each
-    assert ema.parameters()[0].item() == pytest.approx(expected, rel=1e-4)
+    assert next(ema.generators["a2b"].parameters()).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_ema_of_decay_zero_is_the_newest_weights() -> None:
     network = nn.BatchNorm2d(2)
     ema = EMA({"a2b": network}, decay=0)
-    descent = Descent({"a2b": network}, 1e-2, OptimConfig(), fused=True, at_once=True)
-    descent.follow(ema.parameters())
-    descent.prepare(1.0, ema.weight(1))
+    optimizer = PlayerOptimizer({"G": network}, 1e-2, OptimConfig(), fused=True, at_once=True)
+    optimizer.follow(ema.follows({"a2b": network}))
+    optimizer.prepare(1.0, ema.weight(1))
     network(torch.rand(3, 2, 4, 4)).square().sum().backward()
     ema.copy_buffers({"a2b": network})
     for mine, theirs in zip(ema.generators["a2b"].state_dict().values(), network.state_dict().values(), strict=True):
@@ -95,17 +96,18 @@ def descend(at_once: bool, restored: bool = False) -> tuple[list[torch.Tensor], 
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3))
     network.to(memory_format=torch.channels_last)
-    descent = Descent({"a2b": network}, 1e-2, OptimConfig(), fused=True, at_once=at_once)
+    optimizer = PlayerOptimizer({"G": network}, 1e-2, OptimConfig(), fused=True, at_once=at_once)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     for step in range(4):
         if restored and step == 2:
-            state = {name: tensor.clone().contiguous() for name, tensor in descent.state_dict().items()}
-            descent.load_state_dict(state)
-        descent.prepare(0.5 if step else 1.0)
+            state = {name: tensor.clone().contiguous() for name, tensor in optimizer.state_dict().items()}
+            optimizer.load_state_dict(state)
+        optimizer.prepare(0.5 if step else 1.0)
+        optimizer.zero_grad()
         image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(step))
         network[2](network[:2](image) + network[:2](image.flip(3))).square().mean().backward()  # weights used twice
-        descent.finish(scaler)
-    return list(network.parameters()), descent.state_dict()
+        optimizer.finish(scaler)
+    return list(network.parameters()), optimizer.state_dict()
 
 
 def test_updating_at_once_is_the_same_to_the_last_bit_and_keeps_no_gradients() -> None:

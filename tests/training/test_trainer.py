@@ -23,7 +23,7 @@ from translate.checkpoints.format import load_generator
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history
-from translate.training.step import TrainingStep
+from translate.training.learner import Learner
 from translate.training.trainer import train
 
 LOSSES = {
@@ -88,7 +88,7 @@ def test_stopped_and_resumed_is_the_run_never_stopped(
         pass
 
     # The state of step `stopped_after` is on disk and the next step is under way when the process goes away.
-    original = TrainingStep.__call__
+    original = Learner.__call__
 
     def die(self: Any, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
         if step == stopped_after + 1:
@@ -96,7 +96,7 @@ def test_stopped_and_resumed_is_the_run_never_stopped(
         return original(self, batch, step, lr_factor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingStep, "__call__", die)
+        patch.setattr(Learner, "__call__", die)
         with pytest.raises(Interrupted):
             train(TrainConfig.build(tree))
     train(TrainConfig.build(tree), resume=True)

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from translate.config import GeneratorConfig
-from translate.networks import build_generator
+from translate.networks import GeneratorConfig, build_generator
 
 
 def empty_generator(config: GeneratorConfig) -> nn.Module:

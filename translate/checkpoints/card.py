@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from translate.checkpoints.architecture import parameter_count
-from translate.config import CheckpointConfig
+from translate.checkpoints.settings import CheckpointConfig
+from translate.models import Model, model_class, model_names, named_model
 
 SAMPLES_FOLDER = "samples"
 SAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -29,21 +30,6 @@ HUB_LICENSES = frozenset(
 
 HUB_METRICS = frozenset({"fid", "kid", "l1", "lpips", "psnr", "ssim"})
 """What is a metric in the head of a card; yardsticks and circumstances are in its table."""
-
-PAPERS = {
-    "pix2pix": """@inproceedings{isola2017image,
-  title     = {Image-to-Image Translation with Conditional Adversarial Networks},
-  author    = {Isola, Phillip and Zhu, Jun-Yan and Zhou, Tinghui and Efros, Alexei A.},
-  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
-  year      = {2017}
-}""",
-    "cyclegan": """@inproceedings{zhu2017unpaired,
-  title     = {Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks},
-  author    = {Zhu, Jun-Yan and Park, Taesung and Isola, Phillip and Efros, Alexei A.},
-  booktitle = {IEEE International Conference on Computer Vision (ICCV)},
-  year      = {2017}
-}""",
-}
 
 
 def model_card(config: CheckpointConfig, folder: Path | None = None) -> str:
@@ -72,17 +58,25 @@ def model_card(config: CheckpointConfig, folder: Path | None = None) -> str:
     return f"---\n{head}---\n\n# {config.title or config.name}\n\n{body}\n"
 
 
-def _family(config: CheckpointConfig) -> str:
-    """pix2pix or cyclegan: what it was trained as, and where that is not told, what it looks like."""
-    name = config.provenance.model.lower().replace("_", "").replace(" ", "")
-    named = [family for family in PAPERS if family in name]
-    if len(named) == 1:
-        return named[0]
-    return "pix2pix" if all(g.architecture == "unet" for g in config.generators.values()) else "cyclegan"
+def model_of(config: CheckpointConfig) -> type[Model] | None:
+    """The model that a checkpoint was trained as.
+
+    Where its provenance names none that is registered here, as after an import, it is the first model whose usual
+    generator is of the same architecture and that has the checkpoint's directions; None if there is no such model.
+    """
+    named = named_model(config.provenance.model)
+    if named is not None:
+        return named
+    architectures = {generator.architecture for generator in config.generators.values()}
+    for model in map(model_class, model_names()):
+        usual = model.directions(model.Config())
+        if set(config.generators) <= set(usual) and architectures == {usual["a2b"].architecture}:
+            return model
+    return None
 
 
 def _head(config: CheckpointConfig) -> dict[str, Any]:
-    license = config.provenance.license.strip()
+    license, model = config.provenance.license.strip(), model_of(config)
     head: dict[str, Any] = {}
     if license.lower() in HUB_LICENSES:
         head["license"] = license.lower()
@@ -94,7 +88,7 @@ def _head(config: CheckpointConfig) -> dict[str, Any]:
     head |= {
         "library_name": "translate",
         "pipeline_tag": "image-to-image",
-        "tags": ["image-to-image", _family(config), "translate"],
+        "tags": ["image-to-image", *([model.Config().name] if model else []), "translate"],
     }
     if config.provenance.dataset:
         head["datasets"] = [config.provenance.dataset]
@@ -106,8 +100,9 @@ def _head(config: CheckpointConfig) -> dict[str, Any]:
 
 def _introduction(config: CheckpointConfig) -> str:
     ways = " and ".join(f"from {source} to {target}" for source, target in map(config.ends, config.generators))
-    kind = {"pix2pix": "pix2pix (paired images)", "cyclegan": "CycleGAN (unpaired images)"}[_family(config)]
-    return "\n\n".join(filter(None, [config.summary, f"It translates images {ways}. Method: {kind}."]))
+    model = model_of(config)
+    method = f" Method: {model.title} ({model.needs})." if model else ""
+    return "\n\n".join(filter(None, [config.summary, f"It translates images {ways}.{method}"]))
 
 
 def _samples(folder: Path | None) -> str:
@@ -207,9 +202,7 @@ def _metrics(config: CheckpointConfig) -> str:
 def _size(config: CheckpointConfig, folder: Path | None) -> str:
     lines = []
     for direction, generator in config.generators.items():
-        norm = "no" if generator.norm == "none" else generator.norm.replace("_", " ")
-        body = "U-Net" if generator.architecture == "unet" else f"ResNet with {generator.blocks} blocks"
-        text = f"- {direction}: {body}, {norm} norm, {parameter_count(generator) / 1e6:.2f} million parameters"
+        text = f"- {direction}: {generator.describe()}, {parameter_count(generator) / 1e6:.2f} million parameters"
         weights = folder / f"{direction}.safetensors" if folder else None
         if weights is not None and weights.is_file():
             text += f", {weights.stat().st_size / 1e6:.1f} MB on disk"
@@ -218,7 +211,8 @@ def _size(config: CheckpointConfig, folder: Path | None) -> str:
 
 
 def _citation(config: CheckpointConfig) -> str:
-    return f"```bibtex\n{PAPERS[_family(config)]}\n```"
+    model = model_of(config)
+    return f"```bibtex\n{model.citation}\n```" if model else ""
 
 
 def _list(rows: Mapping[str, str]) -> str:

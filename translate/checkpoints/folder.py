@@ -12,8 +12,9 @@ from typing import Any
 import safetensors
 from pydantic import ValidationError
 
-from translate.config import FORMAT_VERSION, CheckpointConfig, explain
+from translate.checkpoints.settings import FORMAT_VERSION, CheckpointConfig
 from translate.errors import UserError
+from translate.settings import explain
 
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"

@@ -33,9 +33,10 @@ from translate.checkpoints.folder import (
     read_config,
     weights_file,
 )
-from translate.config import CheckpointConfig, Direction
+from translate.checkpoints.settings import CheckpointConfig
 from translate.errors import UserError
 from translate.networks.blocks import use_image_statistics
+from translate.settings import Direction
 
 WEIGHT_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 

@@ -31,8 +31,12 @@ from translate.checkpoints.reference_keys import (
     from_reference,
     to_reference,
 )
-from translate.config import CheckpointConfig, Direction, GeneratorConfig, Provenance, explain
+from translate.checkpoints.settings import CheckpointConfig, Provenance
 from translate.errors import UserError
+from translate.networks import GeneratorConfig
+from translate.networks.resnet import ResNetConfig
+from translate.networks.unet import UNetConfig
+from translate.settings import Direction, explain
 
 __all__ = [
     "discriminator_from_reference",
@@ -97,7 +101,7 @@ def import_reference(
         name=name or out.resolve().name,
         domains={"a": domains[0], "b": domains[1]},
         generators=configs,
-        image_size=first.size if first.architecture == "unet" else 256,
+        image_size=first.size if isinstance(first, UNetConfig) else 256,
         statistics=statistics or ("image" if batch_norm else "running"),
         provenance=Provenance(
             model=f"imported from {' and '.join(file.name for file in files)} of pytorch-CycleGAN-and-pix2pix",
@@ -149,15 +153,15 @@ def export_reference(folder: Path, out: Path, module_prefix: bool = False) -> li
 
 def net_G(config: GeneratorConfig) -> str | None:
     """The reference's --netG for a generator that it has; None where its command line has none of this depth."""
-    if config.architecture == "unet":
+    if isinstance(config, UNetConfig):
         return f"unet_{config.size}" if config.size in (128, 256) else None
-    return f"resnet_{config.blocks}blocks" if config.blocks in (6, 9) else None
+    if isinstance(config, ResNetConfig):
+        return f"resnet_{config.blocks}blocks" if config.blocks in (6, 9) else None
+    return None
 
 
 def _extent(config: GeneratorConfig) -> str:
-    return (
-        f"a U-Net for {config.size} pixels" if config.architecture == "unet" else f"a ResNet of {config.blocks} blocks"
-    )
+    return f"a {config.describe()}"
 
 
 def _directions(files: list[Path], direction: Direction | None) -> dict[Direction, Path]:

@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from translate.checkpoints.architecture import empty_generator
-from translate.config import DiscriminatorConfig, GeneratorConfig, Norm
-from translate.networks import build_discriminator
+from translate.networks import DiscriminatorConfig, GeneratorConfig, build_discriminator
 from translate.networks.blocks import has_bias
+from translate.networks.patchgan import PatchConfig, PixelConfig
+from translate.networks.resnet import ResNetConfig
+from translate.networks.settings import Norm
+from translate.networks.unet import UNetConfig
 
 AVERAGES = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -25,22 +28,24 @@ AVERAGES = ("running_mean", "running_var", "num_batches_tracked")
 
 def generator_layers(config: GeneratorConfig) -> dict[str, str]:
     """Names of a generator's layers: here → in the reference. Raises ValueError for what the reference lacks."""
+    if not isinstance(config, ResNetConfig | UNetConfig):
+        raise ValueError(f"the reference implementation has no {config.architecture} generator")
     lacking = {
         "spectral normalisation": config.spectral_norm,
-        "a residual output": config.residual,
+        "a residual output": isinstance(config, ResNetConfig) and config.residual,
         "other biases than the published ones": config.bias not in (None, has_bias(config.norm)),
         "upsampling by resizing": config.upsample == "resize",
-        "separable blocks": config.architecture == "resnet" and config.separable,
-        f"{config.padding} padding": config.architecture == "resnet" and config.padding != "reflect",
-        f"{config.downsamplings} downsamplings": config.architecture == "resnet" and config.downsamplings != 2,
+        "separable blocks": isinstance(config, ResNetConfig) and config.separable,
+        "other padding than reflection": isinstance(config, ResNetConfig) and config.padding != "reflect",
+        "another number of downsamplings than two": isinstance(config, ResNetConfig) and config.downsamplings != 2,
     }
     for feature, wanted in lacking.items():
         if wanted:
             raise ValueError(f"the reference implementation has no generator with {feature}")
-    return _unet_layers(config) if config.architecture == "unet" else _resnet_layers(config)
+    return _unet_layers(config) if isinstance(config, UNetConfig) else _resnet_layers(config)
 
 
-def _resnet_layers(config: GeneratorConfig) -> dict[str, str]:
+def _resnet_layers(config: ResNetConfig) -> dict[str, str]:
     """One flat list of layers, counted with padding and activations: `model.1`, `model.10.conv_block.5`, …"""
     layers = {"stem.conv": "model.1", "stem.norm": "model.2"}
     for level in range(2):
@@ -59,7 +64,7 @@ def _resnet_layers(config: GeneratorConfig) -> dict[str, str]:
     return layers | {"head": f"model.{after + 7}"}
 
 
-def _unet_layers(config: GeneratorConfig) -> dict[str, str]:
+def _unet_layers(config: UNetConfig) -> dict[str, str]:
     """Blocks within blocks: each level holds its downward layers, the next level, its upward layers."""
     levels = config.size.bit_length() - 1
     layers = {"down.0.conv": "model.model.0", "head": "model.model.3"}
@@ -77,7 +82,7 @@ def discriminator_layers(config: DiscriminatorConfig) -> dict[str, str]:
     """Names of a discriminator's layers: here → in the reference. Raises ValueError for what the reference lacks."""
     if config.spectral_norm:
         raise ValueError("the reference implementation has no discriminator with spectral normalisation")
-    if config.architecture == "pixel":
+    if config.kind == "pixel":
         return {"layers.0.conv": "net.0", "layers.1.conv": "net.2", "layers.1.norm": "net.3", "head": "net.5"}
     layers = {"layers.0.conv": "model.0", "head": f"model.{2 + 3 * config.layers}"}
     for layer in range(1, config.layers + 1):
@@ -109,7 +114,7 @@ def from_reference(state: Mapping[str, Tensor]) -> tuple[GeneratorConfig, dict[s
     """
     state = _without_prefix(state)
     if _sides(state, "model.model.0.weight") == 4:
-        config = _unet_config(state)
+        config: ResNetConfig | UNetConfig = _unet_config(state)
     elif _sides(state, "model.1.weight") == 7:
         config = _resnet_config(state)
     else:
@@ -131,10 +136,10 @@ def discriminator_from_reference(state: Mapping[str, Tensor]) -> tuple[Discrimin
     if _sides(state, "model.0.weight") == 4:
         norm = _norm(state, "model.2", "model.3")
         layers = sum(_sides(state, key) == 4 for key in state) - 2
-        config = DiscriminatorConfig(width=len(state["model.0.weight"]), layers=max(layers, 1), norm=norm)
+        config: DiscriminatorConfig = PatchConfig(width=len(state["model.0.weight"]), layers=max(layers, 1), norm=norm)
     elif _sides(state, "net.0.weight") == 1:
         norm = _norm(state, "net.2", "net.3")
-        config = DiscriminatorConfig(architecture="pixel", width=len(state["net.0.weight"]), norm=norm)
+        config = PixelConfig(width=len(state["net.0.weight"]), norm=norm)
     else:
         raise ValueError("it is not a discriminator of the reference implementation")
     layers_here = discriminator_layers(config)
@@ -144,7 +149,7 @@ def discriminator_from_reference(state: Mapping[str, Tensor]) -> tuple[Discrimin
     return config, _adopt(state, network, layers_here)
 
 
-def _unet_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
+def _unet_config(state: Mapping[str, Tensor]) -> UNetConfig:
     outer, head = state["model.model.0.weight"], "model.model.3.weight"
     inner = "model.model.1.model"
     levels = next(level for level in count(1) if f"{inner}{'.3.model' * (level - 1)}.1.weight" not in state)
@@ -152,8 +157,7 @@ def _unet_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
         raise ValueError(
             "it is a U-Net, but not one of at least five levels as the reference implementation builds them"
         )
-    return GeneratorConfig(
-        architecture="unet",
+    return UNetConfig(
         in_channels=outer.shape[1],
         out_channels=state[head].shape[1],
         width=outer.shape[0],
@@ -162,15 +166,14 @@ def _unet_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
     )
 
 
-def _resnet_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
+def _resnet_config(state: Mapping[str, Tensor]) -> ResNetConfig:
     blocks = {key.split(".")[1] for key in state if re.match(r"model\.\d+\.conv_block\.", key)}
     stem, head = state["model.1.weight"], f"model.{17 + len(blocks)}.weight"
     if not _sides(state, head):
         raise ValueError(
             "it is a ResNet, but not one with two downsamplings as the reference implementation builds them"
         )
-    return GeneratorConfig(
-        architecture="resnet",
+    return ResNetConfig(
         in_channels=stem.shape[1],
         out_channels=state[head].shape[0],
         width=stem.shape[0],
@@ -232,4 +235,6 @@ def _describe(state: Mapping[str, Tensor]) -> str:
         kind = discriminator_from_reference(state)[0]
     except ValueError:
         return f"its entries ({', '.join(list(state)[:3])}, …) are not a generator's" if state else "it is empty"
-    return f"it is a discriminator ({'pixel' if kind.architecture == 'pixel' else f'{kind.layers} layers'}); give net_G"
+    return (
+        f"it is a discriminator ({f'{kind.layers} layers' if isinstance(kind, PatchConfig) else 'pixel'}); give net_G"
+    )

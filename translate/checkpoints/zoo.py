@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from translate.checkpoints.folder import CONFIG_FILE, check_checkpoint
-from translate.config import CheckpointConfig
+from translate.checkpoints.settings import CheckpointConfig
 from translate.errors import UserError
 
 BUILT_IN = Path(__file__).parent / "weights"

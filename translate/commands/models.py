@@ -13,7 +13,7 @@ from translate.commands.terminal import console
 from translate.errors import UserError
 
 if TYPE_CHECKING:
-    from translate.config import CheckpointConfig
+    from translate.checkpoints.settings import CheckpointConfig
 
 
 def models(runs: Annotated[Path, typer.Option("--runs", help="Folder of training runs.")] = Path("runs")) -> None:

@@ -15,7 +15,7 @@ def report(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The file; report.html in the run's folder.")] = None,
 ) -> None:
     """Write a report on a training run: curves, samples, settings and machine, in one HTML file."""
-    from translate.evaluation.run_report import write_run_report
+    from translate.runs.report import write_run_report
 
     file = write_run_report(run, out or run / "report.html")
     console.print(f"Wrote {file}", highlight=False, markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +14,7 @@ from translate.commands.terminal import console
 from translate.errors import UserError
 
 if TYPE_CHECKING:
-    from translate.training.runs import Run
-
-FALLING = ("G_L1", "cycle_A", "cycle_B", "idt_A", "idt_B")
-"""Losses of which less is better; those of the players hover, and say nothing of which run is better."""
+    from translate.runs.listing import Run
 
 
 def runs(
@@ -25,7 +22,7 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the training runs in a folder, the newest first."""
-    from translate.training.runs import list_runs
+    from translate.runs.listing import list_runs
 
     found = list_runs(folder)
     if as_json:
@@ -56,7 +53,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show in which settings runs differ, and their last losses and metrics side by side."""
-    from translate.training.runs import differences
+    from translate.runs.listing import differences
 
     if len(names) < 2:
         raise UserError("Name two or more runs to compare; `translate runs` lists them.")
@@ -66,7 +63,8 @@ def compare(
         shown = names  # the same name in two places
     settings = differences(compared)
     results = _results(compared)
-    better = {name: _better(name, values) for name, values in results.items()}
+    falling = {term.name for run in compared for term in run.terms if term.better == "low"}
+    better = {name: _better(name, values, falling) for name, values in results.items()}
     if as_json:
         _print_json(
             {
@@ -94,7 +92,7 @@ def compare(
 
 
 def _open(folder: Path, name: str) -> Run:
-    from translate.training.runs import read_run
+    from translate.runs.listing import read_run
 
     for path in (folder / name, Path(name)):
         if (path / "config.yaml").is_file():
@@ -148,26 +146,26 @@ def _results(compared: Sequence[Run]) -> dict[str, list[float | None]]:
     return {name: [values.get(name) for values in found] for name in names}
 
 
-def _better(name: str, values: Sequence[float | None]) -> list[int]:
+def _better(name: str, values: Sequence[float | None], falling: Set[str]) -> list[int]:
     """Places of the best values; none where there is nothing to choose, or nobody knows which way is better."""
     there = [value for value in values if value is not None]
     if len(there) < 2 or min(there) == max(there):
         return []
-    lower = _lower_is_better(name)
+    lower = _lower_is_better(name, falling)
     if lower is None:
         return []
     best = min(there) if lower else max(there)
     return [index for index, value in enumerate(values) if value == best]
 
 
-def _lower_is_better(name: str) -> bool | None:
+def _lower_is_better(name: str, falling: Set[str]) -> bool | None:
     if "kid_error" in name:
         return None
     if name.startswith("val/"):
         from translate.evaluation.measure import lower_is_better  # imports torch
 
         return lower_is_better(name.removeprefix("val/"))
-    return True if name in FALLING else None
+    return True if name in falling else None
 
 
 def _print_json(data: Mapping[str, Any] | Sequence[Any]) -> None:

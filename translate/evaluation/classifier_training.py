@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from translate.config import DataConfig
 from translate.data.dataset import Sample, TranslationDataset
 from translate.data.loading import make_loader
+from translate.data.settings import DataConfig
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, classify
@@ -77,7 +77,7 @@ def train_classifier(
     begun = time.monotonic()
     where = choose_device(device)
     dtype = choose_precision("auto", where)
-    data = DataConfig(root=root, load_size=size * 9 // 8, crop_size=size, augment=AUGMENT, workers=None)
+    data = DataConfig(root=root, load_size=size * 9 // 8, crop_size=size, augment=AUGMENT, workers=None, masks=False)
     dataset = TranslationDataset(data, channels=(channels, channels), paired=False, seed=seed)
     config = ClassifierConfig(
         domains={"a": domains[0], "b": domains[1]},

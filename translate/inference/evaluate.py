@@ -15,7 +15,8 @@ import torch
 from translate._version import __version__
 from translate.catalogue import dataset_cards
 from translate.checkpoints.format import write_config
-from translate.config import CheckpointConfig, Direction, TrainConfig
+from translate.checkpoints.settings import CheckpointConfig
+from translate.config import TrainConfig
 from translate.data.folders import has_split
 from translate.data.formats import Pixels
 from translate.devices import describe
@@ -33,6 +34,8 @@ from translate.evaluation.measure import (
 )
 from translate.evaluation.result import Evaluation
 from translate.inference.translator import Translator
+from translate.models import named_model
+from translate.settings import Direction
 
 TRAINING_SPLIT = "train"
 SIZE = 256
@@ -60,7 +63,8 @@ def evaluate(
         judges: what to measure with; see `translate.evaluation.measure.open_judges`.
         direction: a2b or b2a; None: all that the checkpoint has.
         split: None: val, else test.
-        paired: whether A and B are pairs; None: for pix2pix, and where the two lie side by side in one file.
+        paired: whether A and B are pairs; None: where the checkpoint's model learns from pairs, and where the two lie
+            side by side in one file.
         swap: whether the folder's A is the checkpoint's b. None: as its run was trained; else as a public data set
             whose domains have the checkpoint's names; else not.
         size: pixels of the squares that images are scaled to, 0 for none; None: SIZE, or the training size if larger.
@@ -74,7 +78,8 @@ def evaluate(
     directions = _directions(translator, direction)
     swapped = _is_swapped(translator.folder, config) if swap is None else swap
     size = max(SIZE, config.image_size) if size is None else size
-    paired = True if paired is None and "pix2pix" in config.provenance.model else paired
+    model = named_model(config.provenance.model)
+    paired = True if paired is None and model is not None and model.paired else paired
 
     say("Reading the images")
     channels = _channels(config)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
+from translate.checkpoints.settings import CheckpointConfig
 from translate.checkpoints.zoo import resolve
-from translate.config import CheckpointConfig, Direction
 from translate.data.tensors import from_batch, to_batch
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
@@ -22,7 +22,9 @@ from translate.inference.raster import Raster, read_raster, to_picture
 from translate.inference.runtimes.engines import Engine, choose_engine, make_engine
 from translate.inference.temporal_norm import average_over_frames
 from translate.inference.tiling import translate_tiled
+from translate.kernels.optimise import optimise
 from translate.networks.generator import Generator
+from translate.settings import Direction
 
 TILED_FROM = 1_100_000
 """Pixels above which an image is computed in tiles: for its memory, and because PyTorch's norms of channels_last images
@@ -169,7 +171,8 @@ class Translator:
                 assert isinstance(network, Generator)
                 if self._steady:
                     average_over_frames(network)
-                self._generators[direction] = network.to(self.device).to(memory_format=torch.channels_last)
+                network = network.to(self.device).to(memory_format=torch.channels_last)
+                self._generators[direction] = optimise(network, self.device, self.dtype)
             return self._generators[direction]
 
     def _run(self, direction: Direction) -> Engine:

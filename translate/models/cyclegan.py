@@ -9,56 +9,154 @@ D_B images of A (D_X). A step updates both generators, then both discriminators.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from translate.config import CycleGANConfig, Direction
-from translate.losses import PerceptualLoss, discriminator_terms, generator_term, gradient_penalty, l1, r1_penalty
-from translate.models.passes import can_merge, together
-from translate.networks import build_discriminator, build_generator
+from translate.losses import PerceptualLoss, l1
+from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.merging import images_together
+from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
+from translate.networks import GeneratorConfig, build_generator
+from translate.settings import Direction
 
 
-class CycleGAN(nn.Module):
-    """Generators G_A: A → B and G_B: B → A with a discriminator of each one's translations."""
+class CycleGANConfig(ModelConfig):
+    """CycleGAN: unpaired images (Zhu et al. 2017, https://arxiv.org/abs/1703.10593); the defaults are the paper's."""
 
-    players: ClassVar[tuple[str, ...]] = ("generators", "discriminators")
-    """Who is updated in a step, in this order."""
-    pooled: ClassVar[tuple[str, ...]] = ("fake_B", "fake_A")
-    """Images that the discriminators see through an image pool (Shrivastava et al. 2017, section 2.3)."""
+    name: Literal["cyclegan"] = "cyclegan"
+    lambda_A: float = Field(10.0, ge=0, description="weight of the cycle A → B → A")
+    lambda_B: float = Field(10.0, ge=0, description="weight of the cycle B → A → B")
+    lambda_identity: float = Field(0.5, ge=0, description="weight of the identity loss, relative to the cycle's")
+    pool_size: int = Field(50, ge=0, description="past translations shown to the discriminators (Shrivastava 2017)")
+
+    @model_validator(mode="after")
+    def _identity_needs_like_channels(self) -> Self:
+        if self.lambda_identity > 0 and self.generator.in_channels != self.generator.out_channels:
+            raise ValueError("the identity loss needs as many channels in A as in B; set model.lambda_identity to 0")
+        return self
+
+
+class CycleGAN(Model):
+    """Generators G_A: A → B and G_B: B → A with discriminators of each one's translations."""
+
+    Config = CycleGANConfig
+    title = "CycleGAN"
+    needs = "unpaired images"
+    paired = False
+    sheet_columns = ("input", "translation", "back again")
+    citation = """@inproceedings{zhu2017unpaired,
+  title     = {Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks},
+  author    = {Zhu, Jun-Yan and Park, Taesung and Isola, Phillip and Efros, Alexei A.},
+  booktitle = {IEEE International Conference on Computer Vision (ICCV)},
+  year      = {2017}
+}"""
+    published = Published(
+        "cyclegan/pretrained_models",
+        {
+            "apple2orange": ("apple", "orange", "apple2orange"),
+            "orange2apple": ("orange", "apple", "apple2orange"),
+            "summer2winter_yosemite": ("summer", "winter", "summer2winter_yosemite"),
+            "winter2summer_yosemite": ("winter", "summer", "summer2winter_yosemite"),
+            "horse2zebra": ("horse", "zebra", "horse2zebra"),
+            "zebra2horse": ("zebra", "horse", "horse2zebra"),
+            "monet2photo": ("Monet painting", "photo", "monet2photo"),
+            "style_monet": ("photo", "Monet painting", "monet2photo"),
+            "style_cezanne": ("photo", "Cézanne painting", "cezanne2photo"),
+            "style_ukiyoe": ("photo", "ukiyo-e print", "ukiyoe2photo"),
+            "style_vangogh": ("photo", "Van Gogh painting", "vangogh2photo"),
+            "sat2map": ("aerial photo", "map", "maps"),
+            "map2sat": ("map", "aerial photo", "maps"),
+            "cityscapes_photo2label": ("street photo", "labels", "cityscapes"),
+            "cityscapes_label2photo": ("labels", "street photo", "cityscapes"),
+            "facades_photo2label": ("façade photo", "labels", "facades"),
+            "facades_label2photo": ("labels", "façade photo", "facades"),
+            "iphone2dslr_flower": ("iPhone photo", "DSLR photo", "iphone2dslr_flower"),
+        },
+    )
 
     def __init__(self, config: CycleGANConfig, merge: bool = True) -> None:
         super().__init__()
         self.config = config
-        forth = config.generator
-        back = forth.model_copy(update={"in_channels": forth.out_channels, "out_channels": forth.in_channels})
+        forth, back = self.directions(config).values()
         self.G_A = build_generator(forth)
         self.G_B = build_generator(back)
-        self.D_A = build_discriminator(config.discriminator, forth.out_channels)
-        self.D_B = build_discriminator(config.discriminator, forth.in_channels)
+        self.D_A = Discriminators(config, forth.out_channels, merge)
+        self.D_B = Discriminators(config, forth.in_channels, merge)
         self.perceptual = PerceptualLoss(config.perceptual_weights) if config.lambda_perceptual else None
-        self.merge_G = merge and can_merge(forth)
-        self.merge_D = merge and can_merge(config.discriminator)
+        self.merge_G = merge and forth.separates_images
+
+    @classmethod
+    def directions(cls, config: CycleGANConfig) -> dict[Direction, GeneratorConfig]:
+        """There, and back with the channels exchanged."""
+        forth = config.generator
+        channels = {"in_channels": forth.out_channels, "out_channels": forth.in_channels}
+        return {"a2b": forth, "b2a": forth.model_copy(update=channels)}
+
+    @classmethod
+    def terms(cls, config: CycleGANConfig) -> list[LossTerm]:
+        """G_A, G_B, cycle_A, cycle_B, idt_A, idt_B; D_A, D_B and their penalties."""
+        ways = {"A": ("{A}", "{B}"), "B": ("{B}", "{A}")}
+        names = penalised(config)
+        return [
+            *(
+                LossTerm(f"G_{at}", f"Generator of {to}, adversarial loss", "Generators")
+                for at, (_, to) in ways.items()
+            ),
+            *(
+                LossTerm(f"cycle_{at}", f"Lost on the way {one} → {to} → {one}", "Cycle consistency", better="low")
+                for at, (one, to) in ways.items()
+            ),
+            *(
+                LossTerm(f"idt_{at}", f"Change of a picture that is {to} already", "Identity", better="low")
+                for at, (_, to) in ways.items()
+                if config.lambda_identity
+            ),
+            *(
+                [LossTerm("G_perceptual", "Lost on the way there and back (VGG-16)", "Cycle consistency", better="low")]
+                if config.lambda_perceptual
+                else []
+            ),
+            *(LossTerm(f"D_{at}", f"Discriminator of {to}", "Discriminators") for at, (_, to) in ways.items()),
+            *(
+                LossTerm(f"D_{at}_{name}", f"Penalty of the discriminator of {to} ({name})", "Penalties")
+                for at, (_, to) in ways.items()
+                for name in names
+            ),
+        ]
+
+    @classmethod
+    def rivalries(cls, config: CycleGANConfig) -> list[Rivalry]:
+        """D_A judges what G_A makes, and D_B what G_B makes."""
+        return [Rivalry("D_A", "G_A", ("D_A",), "G_A"), Rivalry("D_B", "G_B", ("D_B",), "G_B")]
+
+    @property
+    def players(self) -> Sequence[Player]:
+        """Both generators together, then both discriminators."""
+        return (
+            Player("generators", {"G_A": self.G_A, "G_B": self.G_B}),
+            Player("discriminators", {"D_A": self.D_A, "D_B": self.D_B}, discriminates=True),
+        )
 
     @property
     def generators(self) -> dict[Direction, nn.Module]:
         """The generator of each direction."""
         return {"a2b": self.G_A, "b2a": self.G_B}
 
-    @property
-    def discriminators(self) -> dict[str, nn.Module]:
-        """The discriminators by the field's names."""
-        return {"D_A": self.D_A, "D_B": self.D_B}
+    def pooled(self, images: Images) -> dict[str, tuple[str, ...]]:
+        """The discriminators see translations of the last steps too."""
+        return {"fake_B": ("fake_B",), "fake_A": ("fake_A",)}
 
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, batch: Images) -> dict[str, Tensor]:
         """Translate a batch {"A", "B"} of (N, C, H, W) in [-1, 1] there and back: the images the losses are made of."""
         A, B = batch["A"], batch["B"]
         images = {"real_A": A, "real_B": B}
         if self.config.lambda_identity and self.merge_G:
-            images["fake_B"], images["idt_A"] = together(self.G_A, (A, B), merge=True)
-            images["fake_A"], images["idt_B"] = together(self.G_B, (B, A), merge=True)
+            images["fake_B"], images["idt_A"] = images_together(self.G_A, (A, B))
+            images["fake_A"], images["idt_B"] = images_together(self.G_B, (B, A))
             images["rec_A"] = self.G_B(images["fake_B"])
             images["rec_B"] = self.G_A(images["fake_A"])
             return images
@@ -71,12 +169,15 @@ class CycleGAN(nn.Module):
             images["idt_A"], images["idt_B"] = self.G_A(B), self.G_B(A)
         return images
 
-    def generator_losses(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """What G_A and G_B minimise, and its named parts: G_A, G_B, cycle_A, cycle_B, idt_A, idt_B."""
+    def losses(self, player: str, images: Images) -> Losses:
+        """What the two generators or the two discriminators minimise, and its named parts."""
+        return self._generators(images) if player == "generators" else self._discriminators(images)
+
+    def _generators(self, images: Images) -> Losses:
         config = self.config
         losses = {
-            "G_A": generator_term(config.objective, self.D_A(images["fake_B"])),
-            "G_B": generator_term(config.objective, self.D_B(images["fake_A"])),
+            "G_A": self.D_A.generator_loss(View(images["fake_B"])),
+            "G_B": self.D_B.generator_loss(View(images["fake_A"])),
             # Forward cycle ‖G_B(G_A(A)) − A‖ and backward cycle ‖G_A(G_B(B)) − B‖ (eq. 2).
             "cycle_A": l1(images["rec_A"], images["real_A"]) * config.lambda_A,
             "cycle_B": l1(images["rec_B"], images["real_B"]) * config.lambda_B,
@@ -91,23 +192,17 @@ class CycleGAN(nn.Module):
             losses["G_perceptual"] = (there + back) * config.lambda_perceptual
         return torch.stack(list(losses.values())).sum(), losses
 
-    def discriminator_losses(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """What D_A and D_B minimise, and its named parts: D_A, D_B. `images` hold the pool's fake_A and fake_B."""
-        config = self.config
+    def _discriminators(self, images: Images) -> Losses:
         losses = {}
-        for name, discriminator, domain in (("D_A", self.D_A, "B"), ("D_B", self.D_B, "A")):
-            real, fake = images[f"real_{domain}"], images[f"fake_{domain}"].detach()
-            on_real, on_fake = together(discriminator, (real, fake), self.merge_D)
-            losses[name] = sum(discriminator_terms(config.objective, on_real, on_fake), real.new_zeros(())) * 0.5
-            if config.objective == "wgan_gp" and config.lambda_gp:
-                mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-                losses[f"{name}_gp"] = gradient_penalty(discriminator, real, fake, mix) * config.lambda_gp
-            if config.lambda_r1:
-                losses[f"{name}_r1"] = r1_penalty(discriminator, real) * config.lambda_r1
+        for name, discriminators, domain in (("D_A", self.D_A, "B"), ("D_B", self.D_B, "A")):
+            real, fake = View(images[f"real_{domain}"]), View(images[f"fake_{domain}"])
+            losses[name] = sum(discriminators.losses(real, fake), real.image.new_zeros(())) * 0.5
+            for penalty, value in discriminators.penalties(real, fake).items():
+                losses[f"{name}_{penalty}"] = value
         return torch.stack(list(losses.values())).sum(), losses
 
     @staticmethod
-    def sheet(generators: Mapping[Direction, nn.Module], batch: Mapping[str, Tensor]) -> list[tuple[Tensor, ...]]:
+    def sheet(generators: Mapping[Direction, nn.Module], batch: Images) -> list[tuple[Tensor, ...]]:
         """Rows of a sheet of samples: real_A, fake_B, rec_A and real_B, fake_A, rec_B."""
         there, back = generators["a2b"], generators["b2a"]
         fake_B, fake_A = there(batch["A"]), back(batch["B"])

@@ -8,71 +8,128 @@ The discriminator sees the pair: D(A, B) real, D(A, G(A)) fake. A step updates D
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from translate.config import Direction, Pix2PixConfig
-from translate.losses import PerceptualLoss, discriminator_terms, generator_term, gradient_penalty, l1, r1_penalty
-from translate.models.passes import can_merge, together
-from translate.networks import build_discriminator, build_generator
+from translate.losses import Objective, PerceptualLoss, l1
+from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
+from translate.networks import build_generator
+from translate.settings import Direction
 
 
-class Pix2Pix(nn.Module):
-    """Generator G: A → B, and a discriminator D of pairs (A, B)."""
+class Pix2PixConfig(ModelConfig):
+    """pix2pix: paired images (Isola et al. 2017, https://arxiv.org/abs/1611.07004); the defaults are the paper's."""
 
-    players: ClassVar[tuple[str, ...]] = ("discriminators", "generators")
-    """Who is updated in a step, in this order."""
-    pooled: ClassVar[tuple[str, ...]] = ()
-    """Images that the discriminators see through an image pool."""
+    nested_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "generator": {"architecture": "unet", "norm": "batch", "dropout": True},
+    }
+    discriminator_defaults: ClassVar[dict[str, Any]] = {"norm": "batch"}
+
+    name: Literal["pix2pix"] = "pix2pix"
+    objective: Objective = Field("bce", description="adversarial objective")
+    lambda_L1: float = Field(100.0, ge=0, description="weight of the L1 distance to the target")
+
+
+class Pix2Pix(Model):
+    """Generator G: A → B, and discriminators D of pairs (A, B)."""
+
+    Config = Pix2PixConfig
+    title = "pix2pix"
+    needs = "paired images"
+    paired = True
+    enough_images = 100
+    changes_input = False
+    sheet_columns = ("input", "translation", "target")
+    citation = """@inproceedings{isola2017image,
+  title     = {Image-to-Image Translation with Conditional Adversarial Networks},
+  author    = {Isola, Phillip and Zhu, Jun-Yan and Zhou, Tinghui and Efros, Alexei A.},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2017}
+}"""
+    published = Published(
+        "pix2pix/models-pytorch",
+        {
+            "edges2shoes": ("edges", "shoe photo", "edges2shoes"),
+            "sat2map": ("aerial photo", "map", "maps"),
+            "map2sat": ("map", "aerial photo", "maps"),
+            "facades_label2photo": ("labels", "façade photo", "facades"),
+            "day2night": ("day", "night", "night2day"),
+        },
+    )
 
     def __init__(self, config: Pix2PixConfig, merge: bool = True) -> None:
         super().__init__()
         self.config = config
         self.G = build_generator(config.generator)
-        self.D = build_discriminator(config.discriminator, config.generator.in_channels + config.generator.out_channels)
+        self.D = Discriminators(config, config.generator.in_channels + config.generator.out_channels, merge)
         self.perceptual = PerceptualLoss(config.perceptual_weights) if config.lambda_perceptual else None
-        self.merge_D = merge and can_merge(config.discriminator)
+
+    @classmethod
+    def terms(cls, config: Pix2PixConfig) -> list[LossTerm]:
+        """D_real, D_fake and their penalties; G_GAN, G_L1 and, where asked for, G_perceptual."""
+        return [
+            LossTerm("D_real", "Discriminator, on real pictures", "Discriminators"),
+            LossTerm("D_fake", "Discriminator, on translations", "Discriminators"),
+            *(
+                LossTerm(f"D_{name}", f"Penalty of the discriminator ({name})", "Penalties")
+                for name in penalised(config)
+            ),
+            LossTerm("G_GAN", "Generator, adversarial loss", "Generators"),
+            LossTerm("G_L1", "Distance to the target (L1)", "Distance to the target", better="low"),
+            *(
+                [LossTerm("G_perceptual", "Distance to the target (VGG-16)", "Distance to the target", better="low")]
+                if config.lambda_perceptual
+                else []
+            ),
+        ]
+
+    @classmethod
+    def rivalries(cls, config: Pix2PixConfig) -> list[Rivalry]:
+        """The discriminator of pairs plays against the one generator."""
+        return [Rivalry("The discriminator", "the generator", ("D_real", "D_fake"), "G_GAN")]
+
+    @property
+    def players(self) -> Sequence[Player]:
+        """D first, then G (section 3.3)."""
+        return (
+            Player("discriminators", {"D": self.D}, discriminates=True),
+            Player("generators", {"G": self.G}),
+        )
 
     @property
     def generators(self) -> dict[Direction, nn.Module]:
-        """The generator of each direction."""
+        """The generator of the one direction."""
         return {"a2b": self.G}
 
-    @property
-    def discriminators(self) -> dict[str, nn.Module]:
-        """The discriminators by the field's names."""
-        return {"D": self.D}
-
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, batch: Images) -> dict[str, Tensor]:
         """Translate a batch {"A", "B"} of (N, C, H, W) in [-1, 1]: the images the losses are made of."""
         return {"real_A": batch["A"], "real_B": batch["B"], "fake_B": self.G(batch["A"])}
 
-    def discriminator_losses(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """What D minimises, and its named parts: D_real, D_fake."""
-        config = self.config
-        real = torch.cat((images["real_A"], images["real_B"]), 1)
-        fake = torch.cat((images["real_A"], images["fake_B"].detach()), 1)
-        on_fake, on_real = together(self.D, (fake, real), self.merge_D)
-        losses = dict(zip(("D_real", "D_fake"), discriminator_terms(config.objective, on_real, on_fake), strict=True))
-        total = (losses["D_real"] + losses["D_fake"]) * 0.5
-        if config.objective == "wgan_gp" and config.lambda_gp:
-            mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-            losses["D_gp"] = gradient_penalty(self.D, real, fake, mix) * config.lambda_gp
-            total = total + losses["D_gp"]
-        if config.lambda_r1:
-            losses["D_r1"] = r1_penalty(self.D, real) * config.lambda_r1
-            total = total + losses["D_r1"]
+    def losses(self, player: str, images: Images) -> Losses:
+        """What D or G minimises, and its named parts."""
+        real = View(images["real_B"], condition=images["real_A"])
+        fake = View(images["fake_B"], condition=images["real_A"])
+        return self._generator(images, fake) if player == "generators" else self._discriminators(real, fake)
+
+    def _discriminators(self, real: View, fake: View) -> Losses:
+        on_real, on_fake = self.D.losses(real, fake, fake_first=True)
+        losses = {"D_real": on_real, "D_fake": on_fake}
+        total = (on_real + on_fake) * 0.5
+        for name, penalty in self.D.penalties(real, fake).items():
+            losses[f"D_{name}"] = penalty
+            total = total + penalty
         return total, losses
 
-    def generator_losses(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """What G minimises, and its named parts: G_GAN, G_L1 and, where asked for, G_perceptual."""
+    def _generator(self, images: Images, fake: View) -> Losses:
         config = self.config
-        on_fake = self.D(torch.cat((images["real_A"], images["fake_B"]), 1))
         losses = {
-            "G_GAN": generator_term(config.objective, on_fake),
+            "G_GAN": self.D.generator_loss(fake),
+            # ‖y − G(x)‖₁ (eq. 3).
             "G_L1": l1(images["fake_B"], images["real_B"]) * config.lambda_L1,
         }
         if self.perceptual is not None:
@@ -80,6 +137,6 @@ class Pix2Pix(nn.Module):
         return torch.stack(list(losses.values())).sum(), losses
 
     @staticmethod
-    def sheet(generators: Mapping[Direction, nn.Module], batch: Mapping[str, Tensor]) -> list[tuple[Tensor, ...]]:
+    def sheet(generators: Mapping[Direction, nn.Module], batch: Images) -> list[tuple[Tensor, ...]]:
         """Rows of a sheet of samples: real_A, fake_B, real_B."""
         return [(batch["A"], generators["a2b"](batch["A"]), batch["B"])]

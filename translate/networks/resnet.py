@@ -5,20 +5,48 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.config import GeneratorConfig
 from translate.networks.blocks import generator_bias, make_norm, resize_conv, separable_conv, stage
-from translate.networks.convolutions import Conv2d, ConvTranspose2d
 from translate.networks.generator import Generator
 from translate.networks.graph import IMAGE, OUTPUT, Graph
+from translate.networks.settings import ConvolutionalGeneratorConfig, Padding
 
 REACH = 0.98
 """Of a residual generator's input: keeps the inverse of tanh finite for black and white."""
+
+
+class ResNetConfig(ConvolutionalGeneratorConfig):
+    """A ResNet generator; the defaults are CycleGAN's for images of 256 pixels."""
+
+    strangers: ClassVar[dict[str, Any]] = {"size": 256, "attention": False}
+
+    architecture: Literal["resnet"] = "resnet"
+    blocks: int = Field(9, ge=0, le=64, description="residual blocks in the middle")
+    downsamplings: int = Field(2, ge=0, le=6, description="stride-2 stages before the blocks")
+    padding: Padding = Field("reflect", description="padding of the blocks")
+    separable: bool = Field(False, description="depthwise-separable convolutions in the blocks")
+    residual: bool = Field(False, description="draw a change of the input instead of a new picture; colours stay")
+
+    @model_validator(mode="after")
+    def _input_can_show(self) -> Self:
+        if self.residual and self.in_channels != self.out_channels:
+            raise ValueError("residual needs as many in_channels as out_channels: the input shows in the output")
+        return self
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of the input must be multiples of this many pixels."""
+        return int(2**self.downsamplings)
+
+    def describe(self) -> str:
+        """The network in a few words for people."""
+        return f"ResNet with {self.blocks} blocks, {self.norm_in_words}"
 
 
 class ResNetGenerator(Generator):
@@ -28,29 +56,31 @@ class ResNetGenerator(Generator):
     A compact generator is this one with a small width.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    Config = ResNetConfig
+
+    def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
         self.in_channels, self.out_channels = config.in_channels, config.out_channels
         self.multiple, self.residual = 2**config.downsamplings, config.residual
         norm, bias = config.norm, generator_bias(config)
         channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
-        stem = Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
+        stem = nn.Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
 
         self.stem = stage(stem, make_norm(norm, config.width), nn.ReLU(inplace=True))
         self.down = nn.Sequential()
         for narrow, wide in pairwise(channels):
-            conv = Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
+            conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
             self.down.append(stage(conv, make_norm(norm, wide), nn.ReLU(inplace=True)))
         self.blocks = nn.Sequential(*(ResidualBlock(channels[-1], config) for _ in range(config.blocks)))
         self.up = nn.Sequential()
         for wide, narrow in pairwise(reversed(channels)):
             grow: nn.Module
             if config.upsample == "transposed":
-                grow = ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
+                grow = nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
             else:
                 grow = resize_conv(wide, narrow, config.padding, bias)
             self.up.append(stage(grow, make_norm(norm, narrow), nn.ReLU(inplace=True)))
-        self.head = Conv2d(config.width, config.out_channels, 7, padding=3, padding_mode="reflect")
+        self.head = nn.Conv2d(config.width, config.out_channels, 7, padding=3, padding_mode="reflect")
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1].
@@ -115,13 +145,13 @@ class ResNetGenerator(Generator):
 class ResidualBlock(nn.Sequential):
     """x + F(x), F being two 3×3 convolutions with their norms, a ReLU (and dropout) between them."""
 
-    def __init__(self, channels: int, config: GeneratorConfig) -> None:
+    def __init__(self, channels: int, config: ResNetConfig) -> None:
         bias = generator_bias(config)
 
         def conv() -> nn.Module:
             if config.separable:
                 return separable_conv(channels, channels, config.padding, bias)
-            return Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
+            return nn.Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
 
         layers: dict[str, nn.Module] = {"conv1": conv(), "norm1": make_norm(config.norm, channels)}
         layers["activation"] = nn.ReLU(inplace=True)

@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.config import GeneratorConfig
 from translate.networks.blocks import LEAK, generator_bias, make_norm, resize_conv, stage
-from translate.networks.convolutions import Conv2d, ConvTranspose2d
 from translate.networks.generator import Generator
 from translate.networks.graph import IMAGE, OUTPUT, Graph
+from translate.networks.settings import ConvolutionalGeneratorConfig
 
 DROPOUT_FROM = 4
 """Levels from this one on (the outermost is 0), except the innermost, have dropout in the decoder where it is on."""
+
+
+class UNetConfig(ConvolutionalGeneratorConfig):
+    """A U-Net generator; the defaults are those of 256 pixels."""
+
+    strangers: ClassVar[dict[str, Any]] = {
+        "blocks": 9,
+        "downsamplings": 2,
+        "padding": "reflect",
+        "separable": False,
+        "attention": False,
+        "residual": False,
+    }
+
+    architecture: Literal["unet"] = "unet"
+    size: int = Field(256, description="smallest image side; a power of two from 32 up; 256 has 8 levels")
+
+    @model_validator(mode="after")
+    def _size_is_a_power_of_two(self) -> Self:
+        if self.size < 32 or self.size & (self.size - 1):
+            raise ValueError(f"size must be a power of two from 32 up, not {self.size}")
+        return self
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of the input must be multiples of this many pixels."""
+        return self.size
+
+    def describe(self) -> str:
+        """The network in a few words for people."""
+        return f"U-Net of {self.size.bit_length() - 1} levels, {self.norm_in_words}"
 
 
 class UNetGenerator(Generator):
@@ -26,7 +57,9 @@ class UNetGenerator(Generator):
     no norm. There is dropout in the decoder where it joins levels of 8 × width filters, as the authors' code has it.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    Config = UNetConfig
+
+    def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.in_channels, self.out_channels = config.in_channels, config.out_channels
         norm, bias = config.norm, generator_bias(config)
@@ -38,12 +71,12 @@ class UNetGenerator(Generator):
         for level, out in enumerate(channels):
             outermost, innermost = level == 0, level == levels - 1
             before = config.in_channels if outermost else channels[level - 1]
-            conv = Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
+            conv = nn.Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
             self.down.append(stage(conv, nn.Identity() if outermost or innermost else make_norm(norm, out)))
 
         def grow(before: int, out: int, bias: bool) -> nn.Module:
             if config.upsample == "transposed":
-                return ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
+                return nn.ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
             return resize_conv(before, out, "zeros", bias)
 
         self.up = nn.ModuleList()

@@ -22,18 +22,30 @@ from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from PIL import Image
 
-from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history
 from translate.tracking.offline import last_logged_step, mend, wait_for_end
+from translate.tracking.settings import TrackingConfig
 
 Mode = Literal["online", "offline", "disabled"]
 Pair = tuple[np.ndarray, np.ndarray]
+
+
+class TrackedSettings(Protocol):
+    """What a tracker needs of a run's settings (`translate.config.TrainConfig`)."""
+
+    name: str
+    tracking: TrackingConfig
+
+    def dump(self) -> dict[str, Any]:
+        """All settings as plain nested data."""
+        ...
+
 
 INIT_SECONDS = 30
 """How long the service may take to answer before the run is tracked offline."""
@@ -71,14 +83,15 @@ class Tracker:
     """One run in W&B. No call waits for it, but for the end; what fails is said once, and the training goes on.
 
     Args:
-        config: all settings; they are sent along.
+        config: all settings of the run; they are sent along.
         folder: of the run. What W&B writes goes to `folder`/wandb. The rows of its history.jsonl that W&B has not got
             are sent first.
         run_id: of the run that is continued; None for a new one.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, run_id: str | None) -> None:
-        self.config = config
+    def __init__(self, config: TrackedSettings, folder: Path, run_id: str | None) -> None:
+        self.settings, self.config = config.tracking, config.dump()
+        self.name = config.name or folder.name
         self.folder = folder
         self.mode = choose_mode(config.tracking.mode)
         self.run_id = run_id
@@ -142,7 +155,7 @@ class Tracker:
 
         def job(run: Any) -> None:
             if not run.offline:
-                run.alert(title=self._name(), text=sentence, level=_client().AlertLevel.WARN)
+                run.alert(title=self.name, text=sentence, level=_client().AlertLevel.WARN)
 
         self._do(job)
 
@@ -206,18 +219,18 @@ class Tracker:
     def _init(self, mode: Mode) -> Any:
         wandb = _client()
         mend(self.folder / "wandb", str(self.run_id))
-        tracking = self.config.tracking
+        tracking = self.settings
         run = wandb.init(
             project=tracking.project,
             entity=tracking.entity,
             group=tracking.group,
             tags=tracking.tags,
-            name=self._name(),
+            name=self.name,
             id=self.run_id,
             resume="allow",
             mode=mode,
             dir=self.folder,
-            config=self.config.dump(),
+            config=self.config,
             settings=wandb.Settings(
                 silent=True,
                 reinit="create_new",  # whoever calls `train` may have a run of their own
@@ -254,9 +267,6 @@ class Tracker:
     def _log(self, run: Any, step: int, values: dict[str, Any]) -> None:
         if step > self.held:
             run.log(values, step=step)
-
-    def _name(self) -> str:
-        return self.config.name or self.config.run.dir.name
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from translate.config import Direction
+from translate.settings import Direction
 
 
 class EMA:
-    """Averaged copies of generators, in evaluation mode and without gradients; `Descent.follow` moves them."""
+    """Averaged copies of generators, in evaluation mode and without gradients; `PlayerOptimizer.follow` moves them."""
 
     def __init__(self, generators: Mapping[Direction, nn.Module], decay: float) -> None:
         """`decay` a step, e.g. 0.999; with 0 the copies are the newest weights."""
@@ -23,9 +23,13 @@ class EMA:
             name: copy.deepcopy(network).eval().requires_grad_(False) for name, network in generators.items()
         }
 
-    def parameters(self) -> list[Tensor]:
-        """Of all copies, in the order of the generators' own."""
-        return [parameter for network in self.generators.values() for parameter in network.parameters()]
+    def follows(self, generators: Mapping[Direction, nn.Module]) -> dict[Tensor, Tensor]:
+        """Parameter of a generator → its average."""
+        return {
+            parameter: average
+            for direction, network in generators.items()
+            for parameter, average in zip(network.parameters(), self.generators[direction].parameters(), strict=True)
+        }
 
     def weight(self, step: int) -> float:
         """What share of the way the averages move to the weights after step number `step`, counted from 1.

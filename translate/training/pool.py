@@ -11,7 +11,10 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Up to `size` past images, kept on the device they came from."""
+    """Up to `size` past images, kept on the device they came from.
+
+    What belongs to an image and has to stay with it, such as its mask, goes in as further channels of the same tensor.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -11,14 +11,6 @@ import torch
 import torch.distributed
 
 
-class Stopped(Exception):
-    """The run was told to stop by a signal and has saved itself; `code` is the exit code (130 for Ctrl-C)."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.code = 128 + signum
-
-
 class StopSignals:
     """Remembers the first SIGINT or SIGTERM; the second one acts as usual, for those who cannot wait."""
 

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from tests.conftest import picture
-from translate.config import GeneratorConfig
 from translate.data.tensors import to_tensor
 from translate.inference.runtimes.fused import fuse
-from translate.networks import build_generator, use_image_statistics
+from translate.networks import build_generator, generator_config, use_image_statistics
 
 KINDS: dict[str, dict[str, Any]] = {
     "transposed": {},
@@ -31,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def network(**settings: Any) -> torch.nn.Module:
     """A generator in evaluation mode whose output is far from grey."""
     torch.manual_seed(0)
-    generator = build_generator(GeneratorConfig.model_validate({"width": 4, "blocks": 1, "size": 32} | settings))
+    generator = build_generator(generator_config(**({"width": 4, "blocks": 1, "size": 32} | settings)))
     for weight in generator.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.3)
     return generator.eval().requires_grad_(False)

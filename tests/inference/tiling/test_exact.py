@@ -16,13 +16,12 @@ import torch
 from torch import nn
 
 from tests.conftest import picture
-from translate.config import GeneratorConfig
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference.channel_statistics import channel_statistics
 from translate.inference.tiling import translate_tiled
 from translate.inference.tiling.activation_storage import Activation, ScratchSpace
-from translate.networks import build_generator, use_image_statistics
+from translate.networks import build_generator, generator_config, use_image_statistics
 from translate.networks.generator import Generator
 
 Image = npt.NDArray[Any]
@@ -31,7 +30,7 @@ ALL = 2**30
 
 def generator(**settings: object) -> Generator:
     """A small one in evaluation mode, whose every weight and statistic matters to the result."""
-    config = GeneratorConfig.model_validate({"width": 6, "blocks": 2, "size": 32} | settings)
+    config = generator_config(**({"width": 6, "blocks": 2, "size": 32} | settings))
     torch.manual_seed(0)
     network = build_generator(config)
     for name, weights in [*network.named_parameters(), *network.named_buffers()]:
@@ -252,11 +251,11 @@ def test_a_kept_activation_gives_back_any_region(memory: int, tmp_path: Path) ->
 
 MEMORY_SCRIPT = """
 import resource, sys, numpy as np, torch
-from translate.config import GeneratorConfig
+from translate.networks import GeneratorConfig, generator_config
 from translate.inference.tiling import translate_tiled
-from translate.networks import build_generator
+from translate.networks import build_generator, generator_config
 torch.set_num_threads(1)
-network = build_generator(GeneratorConfig(width=16, blocks=1)).eval()
+network = build_generator(generator_config(width=16, blocks=1)).eval()
 image = np.random.default_rng(0).integers(0, 256, (768, 768, 3), np.uint8)
 translate_tiled(network, image[:256, :256], tile=128)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -13,10 +13,10 @@ import translate
 from tests.conftest import picture
 from tests.inference.conftest import MakeCheckpoint
 from translate.checkpoints.format import save_checkpoint
-from translate.config import CheckpointConfig, GeneratorConfig
+from translate.checkpoints.settings import CheckpointConfig
 from translate.inference.temporal_norm import TemporalInstanceNorm2d, begin_scene
 from translate.inference.video.temporal_smoothing import StillParts
-from translate.networks import build_generator
+from translate.networks import build_generator, generator_config
 from translate.networks.blocks import InstanceNorm2d
 
 
@@ -78,7 +78,7 @@ def test_batches_and_tiles_change_nothing(make_checkpoint: MakeCheckpoint, archi
 
 
 def test_batch_norm_is_steadied_where_it_uses_the_images_own_statistics(tmp_path: Path) -> None:
-    generator = GeneratorConfig(width=4, blocks=1, norm="batch")
+    generator = generator_config(width=4, blocks=1, norm="batch")
     for statistics, flickers in (("image", True), ("running", False)):
         config = CheckpointConfig(
             name="bn", domains={"a": "A", "b": "B"}, generators={"a2b": generator}, statistics=statistics

@@ -20,13 +20,13 @@ from torch import Tensor
 from translate._version import __version__
 from translate.checkpoints.folder import read_config, weights_file
 from translate.checkpoints.zoo import home
-from translate.config import Direction
 from translate.data.listing import list_images
 from translate.errors import UserError
 from translate.inference.runtimes.export import INPUT, Images, as_onnx, compare, describe, need
 from translate.inference.runtimes.fused import fuse
 from translate.inference.runtimes.quantise import calibration_images, quantise
 from translate.networks.generator import Generator
+from translate.settings import Direction
 
 Engine: TypeAlias = Callable[[Tensor], Tensor]
 Name = Literal["torch", "onnxruntime", "openvino", "openvino-int8"]

@@ -30,10 +30,11 @@ from torch.nn.utils import parametrize
 from translate._version import __version__
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
-from translate.config import CheckpointConfig, Direction
+from translate.checkpoints.settings import CheckpointConfig
 from translate.errors import UserError
 from translate.inference.runtimes.fused import fuse
 from translate.networks.generator import Generator
+from translate.settings import Direction
 
 Format: TypeAlias = Literal["onnx", "openvino", "torchscript", "torch"]
 Images: TypeAlias = npt.NDArray[np.float32]

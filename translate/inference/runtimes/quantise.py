@@ -27,7 +27,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from translate.config import CheckpointConfig, Direction
+from translate.checkpoints.settings import CheckpointConfig
 from translate.data.images import open_image, to_array
 from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
@@ -35,6 +35,7 @@ from translate.errors import UserError
 from translate.inference.runtimes.export import Images, need
 from translate.networks.generator import Generator
 from translate.networks.graph import OUTPUT
+from translate.settings import Direction
 
 QUALITY = 46.0
 """Least PSNR of the 8-bit output against float32, in decibels, of the worst of the images, so that others have 45."""

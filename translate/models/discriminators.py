@@ -1,0 +1,158 @@
+"""The discriminators of one domain: a list, whose losses are summed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from translate.losses import discriminator_terms, generator_term, gradient_penalty, r1_penalty
+from translate.models.merging import Logits, together
+from translate.models.model import ModelConfig
+from translate.networks import DiscriminatorConfig, build_discriminator
+
+
+@dataclass(frozen=True)
+class View:
+    """An image, and what is needed to show a discriminator a part of it.
+
+    Attributes:
+        image: (N, C, H, W) in [-1, 1], real or translated.
+        mask: (N, 1, H, W) in [0, 1], soft, 1 where the object is; None where there are no masks.
+        behind: the image that a translation was made from, (N, C, H, W); None for a real image.
+        condition: (N, C, H, W), shown beside the image in every view: pix2pix's discriminator sees the input too.
+    """
+
+    image: Tensor
+    mask: Tensor | None = None
+    behind: Tensor | None = None
+    condition: Tensor | None = None
+
+    def seen(self, sees: str) -> Tensor:
+        """The image as a discriminator with this setting sees it.
+
+        image      the whole image
+        composite  the translated object in front of the unchanged background; a real image is its own composite
+        object     the object alone, on grey (0)
+
+        Without a mask, and without a background of as many channels, all three are the whole image.
+        """
+        image = self.image
+        has_background = self.behind is not None and self.behind.shape[1] == image.shape[1]
+        if self.mask is not None and sees == "object":
+            image = image * self.mask
+        elif self.mask is not None and self.behind is not None and has_background and sees == "composite":
+            image = image * self.mask + self.behind * (1 - self.mask)
+        return image if self.condition is None else torch.cat((self.condition, image), 1)
+
+    def detach(self) -> View:
+        """The same view of the detached image, for the discriminators' own update."""
+        return View(self.image.detach(), self.mask, self.behind, self.condition)
+
+
+class Discriminators(nn.ModuleList):
+    """What judges the images of one domain.
+
+    Args:
+        config: the model's settings; `config.discriminators` says which there are.
+        in_channels: channels of what they see.
+        merge: whether real and translated images may share a pass.
+    """
+
+    def __init__(self, config: ModelConfig, in_channels: int, merge: bool) -> None:
+        super().__init__(build_discriminator(one, in_channels) for one in config.discriminators)
+        self.config = config
+        self.merge = merge
+
+    def generator_loss(self, fake: View) -> Tensor:
+        """What a generator minimises on its translations: the sum over the discriminators, each with its weight."""
+        terms = []
+        for settings, discriminator in self._each():
+            judged = _scales(discriminator(fake.seen(settings.sees)))
+            term = _mean([generator_term(self._objective(settings), scale) for scale in judged])
+            terms.append(term if settings.weight == 1 else term * settings.weight)
+        return _sum(terms)
+
+    def losses(self, real: View, fake: View, fake_first: bool = False) -> tuple[Tensor, Tensor]:
+        """What the discriminators minimise on real and on translated images, each summed over the discriminators.
+
+        Args:
+            fake_first: send the translated images through first, in the order of pix2pix's reference; it decides the
+                order of summation, and with batch norm the running averages.
+        """
+        fake = fake.detach()
+        on_real, on_fake = [], []
+        for settings, discriminator in self._each():
+            batches = [real.seen(settings.sees), fake.seen(settings.sees)]
+            merge = self.merge and settings.separates_images
+            judged = together(discriminator, batches[::-1] if fake_first else batches, merge)
+            real_scales, fake_scales = map(_scales, judged[::-1] if fake_first else judged)
+            objective = self._objective(settings)
+            terms = [
+                discriminator_terms(objective, one, other) for one, other in zip(real_scales, fake_scales, strict=True)
+            ]
+            on_real.append(_mean([term for term, _ in terms]))
+            on_fake.append(_mean([term for _, term in terms]))
+        return _sum(on_real), _sum(on_fake)
+
+    def penalties(self, real: View, fake: View) -> dict[str, Tensor]:
+        """Weighted penalties of the discriminators' gradients that the settings ask for: "gp" and "r1"."""
+        config, fake = self.config, fake.detach()
+        found: dict[str, list[Tensor]] = {}
+        for settings, discriminator in self._each():
+            if not getattr(settings, "penalised", True):
+                continue
+            shown = real.seen(settings.sees)
+            judge = _Judge(discriminator)
+            if self._objective(settings) == "wgan_gp" and config.lambda_gp:
+                mix = torch.rand(len(shown), 1, 1, 1, device=shown.device)
+                penalty = gradient_penalty(judge, shown, fake.seen(settings.sees), mix)
+                found.setdefault("gp", []).append(penalty * config.lambda_gp)
+            if config.lambda_r1:
+                found.setdefault("r1", []).append(r1_penalty(judge, shown) * config.lambda_r1)
+        return {name: _sum(terms) for name, terms in found.items()}
+
+    def _each(self) -> Iterator[tuple[DiscriminatorConfig, nn.Module]]:
+        return zip(self.config.discriminators, self, strict=True)
+
+    def _objective(self, settings: DiscriminatorConfig) -> Any:
+        return settings.objective or self.config.objective
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take over states of the time when a domain had one discriminator: `D_A.head.bias` is `D_A.0.head.bias`."""
+        for name in [name for name in state_dict if name.startswith(prefix)]:
+            if not name.removeprefix(prefix).split(".")[0].isdigit():
+                state_dict[f"{prefix}0.{name.removeprefix(prefix)}"] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def penalised(config: ModelConfig) -> list[str]:
+    """Names of the penalties that `Discriminators.penalties` gives with these settings."""
+    objectives = {one.objective or config.objective for one in config.discriminators if getattr(one, "penalised", True)}
+    return [*(["gp"] if "wgan_gp" in objectives and config.lambda_gp else []), *(["r1"] if config.lambda_r1 else [])]
+
+
+def _scales(logits: Logits) -> Sequence[Tensor]:
+    return [logits] if isinstance(logits, Tensor) else logits
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """All logits of a discriminator as one tensor: a penalty is one of the gradient of their sum."""
+
+    discriminator: nn.Module
+
+    def __call__(self, images: Tensor) -> Tensor:
+        logits: Logits = self.discriminator(images)
+        return logits if isinstance(logits, Tensor) else torch.cat([scale.flatten(1) for scale in logits], 1)
+
+
+def _mean(terms: Sequence[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.stack(list(terms)).mean()
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.stack(list(terms)).sum()

@@ -1,0 +1,1 @@
+"""What looks on while a run trains, and writes: history, samples, validation, checkpoints, tracking, health."""

@@ -1,0 +1,70 @@
+"""What a checkpoint says about the run that it comes from: its config.json."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from translate._version import __version__
+from translate.checkpoints.settings import CheckpointConfig, Provenance
+from translate.config import TrainConfig
+from translate.models import model_class
+
+
+def statistics(config: TrainConfig, global_batch: int) -> Literal["running", "image"]:
+    """Which statistics batch norm uses in the checkpoint: "image" where it only ever saw one image at a time.
+
+    Isola et al. 2017, section 3.3.
+    """
+    alone = global_batch == 1 and config.model.generator.has_batch_norm
+    return "image" if alone else "running"
+
+
+def describe_checkpoint(
+    config: TrainConfig, step: int, epochs: float, global_batch: int, seconds: float, machine: str
+) -> CheckpointConfig:
+    """The config.json of a checkpoint taken after `step` steps: a is what the model reads, the direction is applied."""
+    first, second = domains(config)
+    return CheckpointConfig(
+        name=config.name or config.run.dir.name,
+        title=config.title,
+        limits=config.limits,
+        drawing=config.drawing,
+        domains={"a": first, "b": second},
+        generators=model_class(config.model.name).directions(config.model),
+        image_size=config.data.crop_size,
+        statistics=statistics(config, global_batch),
+        provenance=Provenance(
+            dataset=config.dataset or config.data.root.name,
+            license=config.license,
+            model=config.model.name,
+            start=config.run.start_from or "",
+            steps=step,
+            epochs=round(epochs, 3),
+            batch_size=global_batch,
+            seed=config.run.seed,
+            seconds=round(seconds, 1),
+            machine=machine,
+            commit=_commit(),
+            version=__version__,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        ),
+    )
+
+
+def domains(config: TrainConfig) -> tuple[str, str]:
+    """Names of what a2b reads and of what it makes."""
+    names = (config.data.domain_A, config.data.domain_B)
+    return names if config.data.direction == "a2b" else names[::-1]
+
+
+def _commit() -> str:
+    """The commit of the checkout this package lies in; empty where it is not one."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip()
