@@ -93,7 +93,7 @@ def generator_of(checkpoint: str | None, width: int) -> Generator:
     """A checkpoint's generator (its first direction), or a ResNet-9 with drawn weights."""
     if checkpoint is None:
         torch.manual_seed(0)
-        generator = build_generator(generator_config(width=width))
+        generator: nn.Module = build_generator(generator_config(width=width))
     else:
         folder = resolve(checkpoint)
         generator = load_generator(folder, "a2b" if (folder / "a2b.safetensors").exists() else "b2a")

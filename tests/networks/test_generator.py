@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator, generator_config
 from translate.networks.generator import Generator, graph_of
 from translate.networks.graph import IMAGE, OUTPUT, Graph
 from translate.networks.resnet import ResNetGenerator
@@ -27,7 +27,7 @@ KINDS: list[dict[str, Any]] = [
 
 def build(**settings: Any) -> Generator:
     torch.manual_seed(0)
-    network = build_generator(GeneratorConfig.model_validate({"width": 4, "blocks": 2, "size": 32} | settings))
+    network = build_generator(generator_config(**({"width": 4, "blocks": 2, "size": 32} | settings)))
     assert isinstance(network, Generator)
     return network
 

@@ -61,6 +61,10 @@ class GeneratorConfig(Settings):
         if not isinstance(given, dict):
             return given
         kept = dict(given)
+        if kept.get("attention") is True:
+            raise ValueError(
+                "attention is no longer supported; a generator with residual: true keeps its input's colours"
+            )
         for name, default in cls.strangers.items():
             if name in kept and kept[name] is not True:
                 value = kept.pop(name)
