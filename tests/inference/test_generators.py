@@ -12,8 +12,7 @@ import torch
 
 import translate
 from tests.conftest import picture
-from tests.inference.conftest import MakeCheckpoint
-from tests.inference.toys import BranchedGenerator, DescribedGenerator, PlainGenerator, drawn
+from tests.inference.toys import BranchedGenerator, DescribedGenerator, PlainGenerator, Toy, drawn, toy_checkpoint
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.inference import translator as translator_module
@@ -105,15 +104,8 @@ def test_settings_that_cannot_be_run_in_tiles_are_named() -> None:
 # ------------------------------------------------------------------------------------------------------- the Translator
 
 
-@pytest.fixture
-def plain(make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkpoint whose generator is a PlainGenerator."""
-    folder = make_checkpoint(directions=("a2b",))
-    monkeypatch.setattr(translator_module, "load_generator", lambda *_: drawn(PlainGenerator()))
-    return folder
-
-
-def test_the_translator_needs_no_graph(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_translator_needs_no_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = toy_checkpoint(PlainGenerator, tmp_path, monkeypatch)
     translator = translate.load(plain, device="cpu", precision="float32")
     pixels = np.asarray(picture(1, (88, 68)))
     wanted = whole(drawn(PlainGenerator()), pixels, 8)
@@ -129,6 +121,15 @@ def test_the_translator_needs_no_graph(plain: Path, monkeypatch: pytest.MonkeyPa
     assert 0 < np.abs(made - wanted).mean() < 0.1 * wanted.std()
 
 
+def test_the_translator_runs_a_strange_graph_in_exact_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = toy_checkpoint(BranchedGenerator, tmp_path, monkeypatch)
+    translator = translate.load(folder, device="cpu", precision="float32")
+    pixels = np.asarray(picture(1, (90, 71)))
+    whole_image = translator(pixels, tile=0).astype(int)
+    assert whole_image.std() > 5
+    assert np.abs(translator(pixels, tile=32) - whole_image).max() <= 1
+
+
 def test_integers_are_refused_in_words_without_a_graph() -> None:
     with pytest.raises(UserError, match=r"needs? a generator that describes its layers, and PlainGenerator does not"):
         candidates(PlainGenerator())
@@ -142,13 +143,10 @@ def test_integers_are_for_the_coarsest_layers() -> None:
 
 
 @pytest.mark.parametrize("kind", [PlainGenerator, BranchedGenerator])
-def test_a_traced_forward_is_exported(
-    kind: type[Generator], make_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_traced_forward_is_exported(kind: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from translate.inference.runtimes import export
 
-    monkeypatch.setattr(export, "load_generator", lambda *_: drawn(kind()))
-    (path,) = export.export_checkpoint(make_checkpoint(directions=("a2b",)), tmp_path / "out", "torch")
+    (path,) = export.export_checkpoint(toy_checkpoint(kind, tmp_path, monkeypatch), tmp_path / "out", "torch")
     images: Any = np.random.default_rng(1).uniform(-1, 1, (1, 3, 32, 48)).astype(np.float32)
     with torch.inference_mode():
         wanted = drawn(kind())(torch.from_numpy(images)).numpy()

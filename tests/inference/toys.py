@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
+import pytest
 import torch
 from torch import Tensor, nn
 
+from translate.checkpoints.format import save_checkpoint
+from translate.checkpoints.settings import CheckpointConfig
+from translate.networks import GENERATORS, GeneratorConfig
 from translate.networks.generator import Generator
 from translate.networks.graph import IMAGE, OUTPUT, Graph
+
+
+class ToyConfig(GeneratorConfig):
+    """Settings of these generators."""
+
+    architecture: str = "toy"
+
+    @property
+    def multiple(self) -> int:
+        return 4
+
+
+class PlainConfig(ToyConfig):
+    architecture: Literal["plain"] = "plain"
+
+
+class DescribedConfig(ToyConfig):
+    architecture: Literal["described"] = "described"
+
+
+class BranchedConfig(ToyConfig):
+    architecture: Literal["branched"] = "branched"
 
 
 class PlainGenerator(Generator):
     """Three convolutions that keep the size; it does not describe its layers."""
 
+    Config: type[ToyConfig] = PlainConfig
     in_channels = out_channels = 3
-    multiple = 4  # larger than it needs, as the checkpoints of the tests say
+    multiple = 4  # more than it needs
 
-    def __init__(self) -> None:
+    def __init__(self, config: ToyConfig | None = None) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(3, 16, 5, padding=2, padding_mode="replicate"),
@@ -32,6 +62,8 @@ class PlainGenerator(Generator):
 class DescribedGenerator(PlainGenerator):
     """The same network with a graph."""
 
+    Config = DescribedConfig
+
     def graph(self) -> Graph:
         graph = Graph(lambda features, image: torch.tanh(features))
         graph.add(OUTPUT, "output", graph.add_module("layers", self.layers, IMAGE))
@@ -46,9 +78,10 @@ class BranchedGenerator(Generator):
     image is read again at the end; the last layer is an addition; and the result depends on the image.
     """
 
+    Config = BranchedConfig
     in_channels, out_channels, multiple = 3, 3, 4
 
-    def __init__(self) -> None:
+    def __init__(self, config: ToyConfig | None = None) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 8, 3, padding=1)
         self.down = nn.Conv2d(8, 8, 4, stride=4)
@@ -81,6 +114,17 @@ class BranchedGenerator(Generator):
         total = graph.add("sum", "addition", narrow, graph.add_module("again", self.again, IMAGE))
         graph.add(OUTPUT, "output", total, IMAGE)
         return graph
+
+
+Toy = type[PlainGenerator] | type[BranchedGenerator]
+
+
+def toy_checkpoint(kind: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Register a generator for as long as a test takes, and write a checkpoint of it: a2b only, weights as `drawn`."""
+    settings = kind.Config()
+    monkeypatch.setitem(GENERATORS._entries, settings.architecture, kind)
+    config = CheckpointConfig(name="toy", domains={"a": "horse", "b": "zebra"}, generators={"a2b": settings})
+    return save_checkpoint(folder / "toy", config, {"a2b": drawn(kind())})
 
 
 def drawn(network: Generator) -> Generator:

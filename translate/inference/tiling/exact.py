@@ -88,9 +88,9 @@ def translate_exactly(
         def of_image(region: Region) -> Tensor:
             return to_tensor(image[slice(*region[0]), slice(*region[1])])[None]
 
-        run = TiledImage(layers, height, width, of_image, device, dtype)
-        tile, passes = schedule(run, max(tile // unit, 1) * unit, memory)
-        space = ScratchSpace(memory, _scratch_folder(run, peak_of(run, passes, tile) - memory, scratch), device)
+        tiled = TiledImage(layers, height, width, of_image, device, dtype)
+        tile, passes = schedule(tiled, max(tile // unit, 1) * unit, memory)
+        space = ScratchSpace(memory, _scratch_folder(tiled, peak_of(tiled, passes, tile) - memory, scratch), device)
         bits = bits or image.dtype.itemsize * 8
         if out is None:
             out = np.empty((height, width, generator.out_channels), f"uint{bits}")
@@ -99,12 +99,12 @@ def translate_exactly(
             finished = graph.finish(features.float(), of_image(region).to(device))
             out[slice(*region[0]), slice(*region[1])] = to_pixels(finished[0], bits)
 
-        run_passes(run, passes, tile, space, keep_pixels, progress or (lambda share: None))
+        run_passes(tiled, passes, tile, space, keep_pixels, progress or (lambda share: None))
     return out
 
 
 def run_passes(
-    run: TiledImage,
+    tiled: TiledImage,
     passes: Sequence[Pass],
     tile: int,
     space: ScratchSpace,
@@ -114,55 +114,55 @@ def run_passes(
     """Carry out passes over an image.
 
     Args:
-        run: the network and the image.
+        tiled: the network and the image.
         passes: see `pass_schedule`.
         tile: pixels of a tile's side.
         space: storage for the activations that passes leave to later ones.
         sink: called with each tile of the last layer, before `Graph.finish`, and its region of the image.
         progress: called with the share that is done, from 0 to 1.
     """
-    works = work(run, passes, tile)
-    rows, columns = -(-run.height // tile), -(-run.width // tile)
-    kept: dict[int, Activation] = {}  # what is in run.kept
+    works = work(tiled, passes, tile)
+    rows, columns = -(-tiled.height // tile), -(-tiled.width // tile)
+    kept: dict[int, Activation] = {}  # what is in tiled.kept
     with ExitStack() as cleanup:
         cleanup.callback(space.clear)
         for number, step in enumerate(passes):
             ending = kept.keys() - read_after(passes, number)
-            fresh = {layer: _activation(run, layer, tile, space) for layer in step.writes}
+            fresh = {layer: _activation(tiled, layer, tile, space) for layer in step.writes}
             for activation in fresh.values():
                 cleanup.callback(activation.release)
             statistics: ChannelStatistics | None = None
             for row, column in product(range(rows), range(columns)):
-                wanted = cells(run, (*step.writes, step.target), tile, row, column)
-                regions = demand(run, wanted, run.kept.keys())
+                wanted = cells(tiled, (*step.writes, step.target), tile, row, column)
+                regions = demand(tiled, wanted, tiled.kept.keys())
                 if column == 0:  # no tile from here on reads what is above these regions
                     for layer in ending:
                         kept[layer].release(regions[layer][0][0])
-                values = evaluate(run, regions, wanted)
+                values = evaluate(tiled, regions, wanted)
                 for layer, activation in fresh.items():
                     activation.write(wanted[layer], values[layer])
-                if step.target == len(run.layers) - 1:
+                if step.target == len(tiled.layers) - 1:
                     sink(wanted[step.target], values[step.target])
-                elif run.layers[step.target].needs_statistics:
+                elif tiled.layers[step.target].needs_statistics:
                     here = channel_statistics(values[step.target])
                     statistics = here if statistics is None else statistics + here
                 share = (row * columns + column + 1) / (rows * columns)
                 progress((sum(works[:number]) + works[number] * share) / sum(works))
             if statistics is not None:
-                run.norms[step.target] = statistics_of(run, step.target, statistics)
+                tiled.norms[step.target] = statistics_of(tiled, step.target, statistics)
             for layer in ending:
-                del run.kept[layer]
+                del tiled.kept[layer]
                 kept.pop(layer).release()
-            run.kept |= fresh
+            tiled.kept |= fresh
             kept |= fresh
 
 
-def _activation(run: TiledImage, layer: int, tile: int, space: ScratchSpace) -> Activation:
-    rows = band_height(run, tile) // run.layers[layer].stride
-    return Activation(space, *run.size(layer), run.layers[layer].channels, run.dtype, rows)
+def _activation(tiled: TiledImage, layer: int, tile: int, space: ScratchSpace) -> Activation:
+    rows = band_height(tiled, tile) // tiled.layers[layer].stride
+    return Activation(space, *tiled.size(layer), tiled.layers[layer].channels, tiled.dtype, rows)
 
 
-def _scratch_folder(run: TiledImage, needed: int, wish: Path | None) -> Path:
+def _scratch_folder(tiled: TiledImage, needed: int, wish: Path | None) -> Path:
     """The folder for files of so many bytes together. Raises UserError where it is missing or has too little space."""
     lasting = Path("/var/tmp")
     folder = wish or Path(os.environ.get("TMPDIR") or (lasting if lasting.is_dir() else tempfile.gettempdir()))
@@ -173,7 +173,7 @@ def _scratch_folder(run: TiledImage, needed: int, wish: Path | None) -> Path:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"An image of {run.width}×{run.height} pixels needs {needed / 1e9:.1f} GB of scratch space, and {folder} "
-            f"has {free / 1e9:.1f} GB free; choose another folder with the environment variable TMPDIR."
+            f"An image of {tiled.width}×{tiled.height} pixels needs {needed / 1e9:.1f} GB of scratch space, and "
+            f"{folder} has {free / 1e9:.1f} GB free; choose another folder with the environment variable TMPDIR."
         )
     return folder

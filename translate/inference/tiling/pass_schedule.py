@@ -40,33 +40,33 @@ class Pass:
     writes: frozenset[int]  # layers that it keeps: its target, and sums made on the way to it
 
 
-def schedule(run: TiledImage, tile: int, memory: int) -> tuple[int, list[Pass]]:
+def schedule(tiled: TiledImage, tile: int, memory: int) -> tuple[int, list[Pass]]:
     """The side of the tiles and the passes over the image, chosen as this module's docstring says.
 
     Args:
-        run: the network and the image.
+        tiled: the network and the image.
         tile: pixels of a tile's side that are asked for, a multiple of the network's.
         memory: bytes that activations may take.
     """
     for price in PRICES:
-        passes = passes_of(run, worth_keeping(run, price))
-        if peak_of(run, passes, tile) <= memory:
+        passes = passes_of(tiled, worth_keeping(tiled, price))
+        if peak_of(tiled, passes, tile) <= memory:
             return tile, passes
-    if run.needs_statistics:
+    if tiled.needs_statistics:
         return tile, passes
-    output, wide = len(run.layers) - 1, tile
-    while wide < max(run.height, run.width) and COPIES * _largest(run, output, wide + tile) <= memory:
+    output, wide = len(tiled.layers) - 1, tile
+    while wide < max(tiled.height, tiled.width) and COPIES * _largest(tiled, output, wide + tile) <= memory:
         wide += tile  # a larger tile has less halo
     whole = [Pass(output, frozenset(), frozenset())]
-    worth_it = sum(work(run, whole, wide)) <= HALO_LIMIT * sum(work(run, passes, tile))
+    worth_it = sum(work(tiled, whole, wide)) <= HALO_LIMIT * sum(work(tiled, passes, tile))
     return (wide, whole) if worth_it else (tile, passes)
 
 
-def worth_keeping(run: TiledImage, price: float) -> frozenset[int]:
+def worth_keeping(tiled: TiledImage, price: float) -> frozenset[int]:
     """The layers to keep: all but those that are cheap to compute again and larger than what they are made of."""
-    size = [run.elements(run.whole(layer)) for layer in range(len(run.layers))]
+    size = [tiled.elements(tiled.whole(layer)) for layer in range(len(tiled.layers))]
     kept, prices, made_of = {0}, [0.0], [{0}]
-    for number, layer in enumerate(run.layers[1:-1], start=1):
+    for number, layer in enumerate(tiled.layers[1:-1], start=1):
         again = {read.source for read in layer.reads} - kept
         prices.append(layer.price + sum(prices[source] * size[source] / size[number] for source in again))
         made_of.append(set().union(*(made_of[read.source] for read in layer.reads)))
@@ -76,26 +76,26 @@ def worth_keeping(run: TiledImage, price: float) -> frozenset[int]:
     return frozenset(kept - {0})
 
 
-def passes_of(run: TiledImage, keep: frozenset[int]) -> list[Pass]:
+def passes_of(tiled: TiledImage, keep: frozenset[int]) -> list[Pass]:
     """A pass for each layer that is kept or needs statistics, and one for the output; sums are computed on the way."""
     passes: list[Pass] = []
     complete: frozenset[int] = frozenset()
-    for target, layer in enumerate(run.layers):
+    for target, layer in enumerate(tiled.layers):
         own = (target in keep and layer.operations) or layer.needs_statistics
-        if own or target == len(run.layers) - 1:
-            visited = demand(run, run.whole(target), complete).keys()
+        if own or target == len(tiled.layers) - 1:
+            visited = demand(tiled, tiled.whole(target), complete).keys()
             passes.append(Pass(target, complete & visited, (keep & visited) - complete))
             complete |= keep & visited
     return [replace(step, writes=step.writes & read_after(passes, number)) for number, step in enumerate(passes)]
 
 
-def peak_of(run: TiledImage, passes: Sequence[Pass], tile: int) -> int:
+def peak_of(tiled: TiledImage, passes: Sequence[Pass], tile: int) -> int:
     """The most bytes of activations that are kept at the same time."""
-    bands = -(-run.height // band_height(run, tile))
+    bands = -(-tiled.height // band_height(tiled, tile))
     peak, kept = 0, frozenset[int]()
     for number, step in enumerate(passes):
         later = read_after(passes, number)
-        staying, ending, fresh = run.bytes(kept & later), run.bytes(kept - later), run.bytes(step.writes)
+        staying, ending, fresh = tiled.bytes(kept & later), tiled.bytes(kept - later), tiled.bytes(step.writes)
         # What ends is given up as what is new grows, but for two bands of the one and one of the other.
         both = max(ending, fresh) + (2 * ending + fresh) // bands
         peak = max(peak, staying + min(both, ending + fresh))
@@ -103,26 +103,26 @@ def peak_of(run: TiledImage, passes: Sequence[Pass], tile: int) -> int:
     return peak
 
 
-def work(run: TiledImage, passes: Sequence[Pass], tile: int) -> list[float]:
+def work(tiled: TiledImage, passes: Sequence[Pass], tile: int) -> list[float]:
     """The multiply-adds of each pass, estimated from a tile in the middle of the image."""
     works = []
     for step in passes:
-        wanted = _middle(run, step.target, tile)
-        made = {layer: region for layer, region in demand(run, wanted, step.reads).items() if layer not in step.reads}
-        once = sum(run.layers[layer].price * run.elements({layer: region}) for layer, region in made.items())
-        works.append(once * run.elements(run.whole(step.target)) / run.elements(wanted))
+        wanted = _middle(tiled, step.target, tile)
+        made = {layer: region for layer, region in demand(tiled, wanted, step.reads).items() if layer not in step.reads}
+        once = sum(tiled.layers[layer].price * tiled.elements({layer: region}) for layer, region in made.items())
+        works.append(once * tiled.elements(tiled.whole(step.target)) / tiled.elements(wanted))
     return works
 
 
-def _middle(run: TiledImage, layer: int, tile: int) -> dict[int, Region]:
-    row, column = ((-(-side // tile) - 1) // 2 for side in (run.height, run.width))
-    return cells(run, (layer,), tile, row, column)
+def _middle(tiled: TiledImage, layer: int, tile: int) -> dict[int, Region]:
+    row, column = ((-(-side // tile) - 1) // 2 for side in (tiled.height, tiled.width))
+    return cells(tiled, (layer,), tile, row, column)
 
 
-def _largest(run: TiledImage, layer: int, tile: int) -> int:
+def _largest(tiled: TiledImage, layer: int, tile: int) -> int:
     """Bytes of the largest activation that is computed for a tile of a layer where nothing is kept."""
-    regions = demand(run, _middle(run, layer, tile), ())
-    return max(run.elements({other: region}) for other, region in regions.items()) * run.dtype.itemsize
+    regions = demand(tiled, _middle(tiled, layer, tile), ())
+    return max(tiled.elements({other: region}) for other, region in regions.items()) * tiled.dtype.itemsize
 
 
 def read_after(passes: Sequence[Pass], number: int) -> frozenset[int]:
@@ -130,7 +130,7 @@ def read_after(passes: Sequence[Pass], number: int) -> frozenset[int]:
     return frozenset(layer for step in passes[number + 1 :] for layer in step.reads)
 
 
-def band_height(run: TiledImage, tile: int) -> int:
+def band_height(tiled: TiledImage, tile: int) -> int:
     """Rows of the image in a band of an activation: the fewest whole tiles with which there are at most BANDS bands."""
-    tiles = -(-run.height // tile)
+    tiles = -(-tiled.height // tile)
     return -(-tiles // BANDS) * tile

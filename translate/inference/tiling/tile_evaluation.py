@@ -69,22 +69,22 @@ class TiledImage:
         return sum(self.elements(self.whole(layer)) for layer in layers) * self.dtype.itemsize
 
 
-def cells(run: TiledImage, layers: Iterable[int], tile: int, row: int, column: int) -> dict[int, Region]:
+def cells(tiled: TiledImage, layers: Iterable[int], tile: int, row: int, column: int) -> dict[int, Region]:
     """The region of each of these layers that belongs to the tile in this row and column of tiles."""
     regions = {}
     for layer in layers:
-        side = tile // run.layers[layer].stride
-        (height, width), top, left = run.size(layer), row * side, column * side
+        side = tile // tiled.layers[layer].stride
+        (height, width), top, left = tiled.size(layer), row * side, column * side
         regions[layer] = ((top, min(top + side, height)), (left, min(left + side, width)))
     return regions
 
 
-def regions_of(run: TiledImage, layer: int, wanted: Region) -> list[Region]:
+def regions_of(tiled: TiledImage, layer: int, wanted: Region) -> list[Region]:
     """The region that each operation of a layer reads to compute the region `wanted`, and last `wanted` itself."""
-    operations = run.layers[layer].operations
+    operations = tiled.layers[layer].operations
     if not operations:
         return [wanted]
-    sides = [run.size(run.layers[layer].reads[0].source)]
+    sides = [tiled.size(tiled.layers[layer].reads[0].source)]
     for operation in operations[:-1]:
         sides.append((operation.size(sides[-1][0]), operation.size(sides[-1][1])))
     regions = [wanted]
@@ -94,21 +94,21 @@ def regions_of(run: TiledImage, layer: int, wanted: Region) -> list[Region]:
     return regions[::-1]
 
 
-def demand(run: TiledImage, wanted: Mapping[int, Region], kept: Collection[int]) -> dict[int, Region]:
+def demand(tiled: TiledImage, wanted: Mapping[int, Region], kept: Collection[int]) -> dict[int, Region]:
     """The region of every layer that the wanted regions are made of, back to `kept` layers and the image."""
     regions = dict(wanted)
     for layer in range(max(wanted), 0, -1):
         if layer in regions and layer not in kept:
-            reach = regions_of(run, layer, regions[layer])[0]
-            for read in run.layers[layer].reads:
+            reach = regions_of(tiled, layer, regions[layer])[0]
+            for read in tiled.layers[layer].reads:
                 regions[read.source] = hull(reach, regions.get(read.source, reach))
     return regions
 
 
-def evaluate(run: TiledImage, regions: Mapping[int, Region], wanted: Mapping[int, Region]) -> dict[int, Tensor]:
+def evaluate(tiled: TiledImage, regions: Mapping[int, Region], wanted: Mapping[int, Region]) -> dict[int, Tensor]:
     """Compute the regions that `demand` found, and return those wanted, (N, C, h, w), before their norms."""
-    computed = [layer for layer in regions if layer not in run.kept]
-    readers = Counter(read.source for layer in computed for read in run.layers[layer].reads)
+    computed = [layer for layer in regions if layer not in tiled.kept]
+    readers = Counter(read.source for layer in computed for read in tiled.layers[layer].reads)
     normed: dict[int, Tensor] = {}
     results: dict[int, Tensor] = {}
 
@@ -125,13 +125,13 @@ def evaluate(run: TiledImage, regions: Mapping[int, Region], wanted: Mapping[int
         return F.leaky_relu(features, slope, inplace=mine)
 
     for number in sorted(regions):
-        layer, region = run.layers[number], regions[number]
-        if number in run.kept:
-            features = run.kept[number].read(region)
+        layer, region = tiled.layers[number], regions[number]
+        if number in tiled.kept:
+            features = tiled.kept[number].read(region)
         elif number == 0:
-            features = run.image(region).to(run.device, run.dtype, memory_format=torch.channels_last)
+            features = tiled.image(region).to(tiled.device, tiled.dtype, memory_format=torch.channels_last)
         else:
-            steps = regions_of(run, number, region)
+            steps = regions_of(tiled, number, region)
             sources = Counter(read.source for read in layer.reads)
             parts = [read_as(read.source, steps[0], read.slope, sources[read.source] == 1) for read in layer.reads]
             features = parts[0]
@@ -142,22 +142,22 @@ def evaluate(run: TiledImage, regions: Mapping[int, Region], wanted: Mapping[int
         if number in wanted:
             results[number] = crop(features, region, wanted[number])
         if readers[number]:
-            normed[number] = normalise(run, number, features)
+            normed[number] = normalise(tiled, number, features)
     return results
 
 
-def normalise(run: TiledImage, layer: int, features: Tensor) -> Tensor:
+def normalise(tiled: TiledImage, layer: int, features: Tensor) -> Tensor:
     """Apply a layer's norm with the statistics of the whole image, or with the running averages of batch norm."""
-    norm = run.layers[layer].norm
+    norm = tiled.layers[layer].norm
     if norm is None:
         return features
-    if not run.layers[layer].needs_statistics:
+    if not tiled.layers[layer].needs_statistics:
         return F.batch_norm(features, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-    return F.batch_norm(features, *run.norms[layer], norm.weight, norm.bias, eps=norm.eps)
+    return F.batch_norm(features, *tiled.norms[layer], norm.weight, norm.bias, eps=norm.eps)
 
 
-def statistics_of(run: TiledImage, layer: int, statistics: ChannelStatistics) -> tuple[Tensor, Tensor]:
+def statistics_of(tiled: TiledImage, layer: int, statistics: ChannelStatistics) -> tuple[Tensor, Tensor]:
     """The mean and variance that a layer is normalised with: its own, or in a film an average over the frames."""
-    mean, variance = statistics.mean_and_variance(run.device)
-    norm = run.layers[layer].norm
+    mean, variance = statistics.mean_and_variance(tiled.device)
+    norm = tiled.layers[layer].norm
     return norm.update(mean, variance) if isinstance(norm, TemporalInstanceNorm2d) else (mean, variance)
