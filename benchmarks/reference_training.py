@@ -183,7 +183,8 @@ class Run(NamedTuple):
 def first_weights(setting: Setting) -> dict[str, Tensor]:
     """State dict of our model, float32."""
     torch.manual_seed(0)
-    return build_model(setting.config().model).state_dict()
+    weights: dict[str, Tensor] = build_model(setting.config().model).state_dict()
+    return weights
 
 
 def their_names(setting: Setting, state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -505,7 +505,6 @@ def test_synchronised_batch_norm_is_exported_as_batch_norm(tmp_path: Path) -> No
         ({"upsample": "resize"}, "upsampling by resizing"),
         ({"architecture": "unet", "size": 32, "upsample": "resize"}, "upsampling by resizing"),
         ({"separable": True}, "separable blocks"),
-        ({"attention": True}, "attention"),
         ({"residual": True}, "a residual output"),
         ({"norm": "none", "bias": True}, "other biases"),
         ({"padding": "zeros"}, "zeros padding"),

@@ -23,7 +23,7 @@ from translate.errors import UserError
 from translate.evaluation import extractors
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, save_classifier
 from translate.evaluation.extractors import open_extractor
-from translate.evaluation.weights import published_weights, read_weights
+from translate.features.weights import published_weights, read_weights
 
 CLOSED = "http://127.0.0.1:9/file-12345678.pth"
 """Port 9 is closed on any machine that does not discard on purpose."""
@@ -112,7 +112,7 @@ def test_a_domain_classifier_is_an_extractor_and_a_judge(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "weights", "words"),
     [
-        ("resnet19", None, "no extractor resnet19"),
+        ("resnet19", None, "no feature network resnet19"),
         ("no/such/folder", None, "no domain classifier"),
         ("resnet34", "mine", "does not hold the weights of resnet34"),
     ],

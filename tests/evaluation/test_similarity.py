@@ -11,8 +11,8 @@ import torchvision.models
 
 from tests.conftest import picture
 from translate.errors import UserError
-from translate.evaluation import similarity
 from translate.evaluation.similarity import LPIPS, PSNR_TOP, l1, psnr, ssim
+from translate.features import lpips
 
 
 def pixels(seed: int) -> np.ndarray:
@@ -68,7 +68,7 @@ def test_lpips_is_zero_for_identical_pictures_and_grows_with_noise(monkeypatch: 
     torch.manual_seed(0)
     network = torchvision.models.alexnet(weights=None)
     monkeypatch.setattr(torchvision.models, "alexnet", lambda weights: network)
-    monkeypatch.setattr(similarity, "published_weights", lambda url, progress: Path(url))
+    monkeypatch.setattr(lpips, "published_weights", lambda url, progress: Path(url))
     image = np.asarray(picture(5, (64, 64)))
     values = LPIPS()([noisy(image, amount) for amount in (0, 10, 60)], [image] * 3)
     assert values[0] == pytest.approx(0, abs=1e-6)
@@ -81,6 +81,6 @@ def test_without_alexnets_weights_lpips_says_so(monkeypatch: pytest.MonkeyPatch)
     def refuse(url: str, progress: object) -> Path:
         raise UserError(f"Cannot reach {url}.")
 
-    monkeypatch.setattr(similarity, "published_weights", refuse)
+    monkeypatch.setattr(lpips, "published_weights", refuse)
     with pytest.raises(UserError, match=r"AlexNet, which LPIPS needs, cannot be had. Cannot reach .*alexnet"):
         LPIPS()

@@ -170,13 +170,15 @@ def test_the_command_prints_writes_and_records(
 def test_offline_the_command_leaves_out_what_it_cannot_have(
     make_checkpoint: MakeCheckpoint, paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from translate.evaluation import extractors, similarity
+    from translate.evaluation import extractors
+    from translate.features import lpips, torchvision_models
 
     def offline(url: str, progress: object = None) -> Path:
         raise UserError(f"Cannot reach {url}.")
 
     monkeypatch.setattr(extractors, "published_weights", offline)
-    monkeypatch.setattr(similarity, "published_weights", offline)
+    monkeypatch.setattr(torchvision_models, "published_weights", offline)
+    monkeypatch.setattr(lpips, "published_weights", offline)
     words = [make_checkpoint(directions=("a2b",)), paired, "--size", 32, "--device", "cpu"]
     shown = run_command(*words, "--json", tmp_path / "result.json")
     assert "LPIPS is left out." in shown and "FID and KID are left out." in shown and "translate classifier" in shown

@@ -26,9 +26,8 @@ def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) 
         {"padding": "replicate"},
         {"padding": "zeros", "separable": True},
         {"upsample": "resize"},
-        {"attention": True},
         {"residual": True, "norm": "none", "bias": True},
-        {"attention": True, "in_channels": 1, "out_channels": 1},
+        {"residual": True, "in_channels": 1, "out_channels": 1},
         {"separable": True, "spectral_norm": True, "upsample": "resize"},
     ],
     ids=str,
@@ -107,17 +106,6 @@ def test_separable_blocks_are_far_smaller() -> None:
     assert block_weights(True) == 2 * (256 * 9 + 256 * 256)
 
 
-def test_attention_shows_the_input_where_its_mask_is_zero() -> None:
-    generator = build_generator(generator_config(width=4, blocks=1, attention=True))
-    assert isinstance(generator, ResNetGenerator)
-    picture, drawn = image(), torch.randn(2, 3, 16, 24)
-    mask = torch.full((2, 1, 16, 24), -30.0)
-    mask[..., 12:] = 30.0
-    made = generator.finish(torch.cat([drawn, mask], dim=1), picture)
-    torch.testing.assert_close(made[..., :12], picture[..., :12])
-    torch.testing.assert_close(made[..., 12:], torch.tanh(drawn[..., 12:]))
-
-
 def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
     generator = build_generator(generator_config(width=4, blocks=1, residual=True))
     assert isinstance(generator, ResNetGenerator)
@@ -125,11 +113,10 @@ def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
     torch.testing.assert_close(generator(image()), REACH * image())
 
 
-@pytest.mark.parametrize("name", ["attention", "residual"])
 @pytest.mark.parametrize("settings", [{"architecture": "unet"}, {"out_channels": 1}], ids=str)
-def test_they_are_refused_where_the_input_cannot_show(name: str, settings: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=name):
-        generator_config(**({name: True} | settings))
+def test_a_residual_generator_is_refused_where_the_input_cannot_show(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="residual"):
+        generator_config(**({"residual": True} | settings))
 
 
 def test_biases_are_as_published_or_as_asked_for() -> None:

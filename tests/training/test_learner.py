@@ -113,7 +113,8 @@ def test_a_start_of_another_architecture_or_direction_is_refused(tmp_path: Path)
 
 
 def head(step: Learner) -> Tensor:
-    return step.model.generators["a2b"].get_parameter("head.weight").detach()
+    weight: Tensor = step.model.generators["a2b"].get_parameter("head.weight")
+    return weight.detach()
 
 
 def test_half_of_the_learning_rate_moves_adam_half_as_far() -> None:

@@ -25,6 +25,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
 from translate.errors import UserError
+from translate.features import Backbone, FeatureNetwork, register_file_format
 from translate.settings import Settings, explain
 
 FORMAT_VERSION = 1
@@ -180,3 +181,41 @@ def load_classifier(path: Path) -> tuple[DomainClassifier, ClassifierConfig]:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"The domain classifier {weights} is broken: {reason}") from error
     return classifier.eval().requires_grad_(False), config
+
+
+class ClassifierBackbone(Backbone):
+    """A domain classifier as a feature network: its stages' maps, and the features its decision is made from."""
+
+    def __init__(self, classifier: DomainClassifier, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.channels = {4 * 2**stage: config.width * 2**stage for stage in range(config.stages)}
+
+    def maps(self, images: Tensor, strides: Sequence[int]) -> list[Tensor]:
+        made, features = {}, self.classifier.stem(images)
+        for stride, stage in zip(self.channels, self.classifier.stages, strict=True):
+            if stride > max(strides):
+                break
+            made[stride] = features = stage(features)
+        return [made[stride] for stride in strides]
+
+    def embedding(self, images: Tensor) -> Tensor:
+        return self.classifier.features(images)
+
+
+def classifier_features(classifier: DomainClassifier, config: ClassifierConfig) -> FeatureNetwork:
+    """The feature network that a domain classifier is. It holds the classifier itself and moves it to its device."""
+    title = f"domain classifier {config.dataset} ({config.domains['a']}, {config.domains['b']})"
+    return FeatureNetwork(
+        ClassifierBackbone(classifier, config),
+        name=title,
+        title=title,
+        licence="",
+        source=f"trained on {config.dataset or 'images of both domains'}",
+        size=config.size,
+        mean=[0.5] * config.channels,
+        deviation=[0.5] * config.channels,
+    )
+
+
+register_file_format(f"{NAME}.json", lambda path: classifier_features(*load_classifier(path)))

@@ -1,4 +1,4 @@
-"""Networks whose features FID and KID compare: Inception, any of torchvision's classifiers, or one's own.
+"""Networks whose features FID and KID compare: Inception, any feature network by name, or a domain classifier.
 
 Two FIDs compare only where extractor, resize method and number of images agree, so all three are part of a result.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from translate.data.formats import Pixels
 from translate.download import Progress
 from translate.errors import UserError
-from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, load_classifier
-from translate.evaluation.weights import first_words, published_weights, read_weights
+from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, classifier_features, load_classifier
+from translate.features import FeatureNetwork, is_file, load_features
+from translate.features.weights import first_words, published_weights, read_weights
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -70,8 +70,8 @@ def open_extractor(
     """Open a feature extractor.
 
     Args:
-        name_or_file: `inception`; a classification model of torchvision by name (`resnet18`); or a domain classifier's
-            folder or file (`translate.evaluation.classifier`).
+        name_or_file: `inception`; a feature network by name (`lite1`, `resnet18`; see `translate.features`); or a
+            domain classifier's folder or file (`translate.evaluation.classifier`).
         weights: for the first two: a file of weights (.pth or .safetensors) instead of the published ones, which are
             downloaded at the first use.
         device: where it computes; the CPU if None.
@@ -80,55 +80,31 @@ def open_extractor(
         UserError: no such extractor, a package is missing, or the weights cannot be had or do not fit.
     """
     device = device or torch.device("cpu")
-    name = str(name_or_file)
-    path = Path(name_or_file)
+    name, path = str(name_or_file), Path(name_or_file)
     if name == "inception":
-        network, described, resize = _inception(weights, progress), "inception", "299×299, bilinear (TensorFlow 1)"
+        network = _inception(weights, progress).to(device).eval().requires_grad_(False)
+        described = f"inception ({weights.name})" if weights else "inception"
+        return Extractor(described, "299×299, bilinear (TensorFlow 1)", network, device)
+    judge = None
+    if is_file(name):
         if weights is not None:
-            described += f" ({weights.name})"
-    elif path.exists() or path.suffix or "/" in name:
-        if weights is not None:
-            raise UserError(f"--extractor-weights is for inception and torchvision's models; {path} has its own.")
-        classifier, config = load_classifier(path)
-        classifier.to(device)
-        described = f"domain classifier {config.dataset} ({config.domains['a']}, {config.domains['b']})"
-        resize = f"{config.size}×{config.size}, bilinear (antialiased)"
-        return Extractor(
-            described, resize, _ClassifierFeatures(classifier, config).to(device).eval(), device, (classifier, config)
-        )
+            raise UserError(f"--extractor-weights is for networks that are named; {path} has its own.")
+        judge = load_classifier(path)
+        features = classifier_features(*judge)
     else:
-        network, described, size = _torchvision(name, weights, progress)
-        resize = f"{size}×{size}, bilinear (antialiased)"
-    return Extractor(described, resize, network.to(device).eval().requires_grad_(False), device)
+        features = load_features(name, weights, progress=progress)
+    return Extractor(features.title, features.resize, _Embedding(features).to(device), device, judge)
 
 
-class _ClassifierFeatures(nn.Module):
-    """(N, 3, H, W) uint8 → the domain classifier's penultimate features."""
+class _Embedding(nn.Module):
+    """(N, 3, H, W) uint8 → what a feature network makes of whole images."""
 
-    def __init__(self, classifier: DomainClassifier, config: ClassifierConfig) -> None:
+    def __init__(self, features: FeatureNetwork) -> None:
         super().__init__()
-        self.classifier, self.config = classifier, config
+        self.features = features
 
     def forward(self, images: Tensor) -> Tensor:
-        scaled = _scale(images, self.config.size) * 2 - 1
-        return self.classifier.features(scaled[:, : self.config.channels])
-
-
-class _TorchvisionFeatures(nn.Module):
-    """(N, 3, H, W) uint8 → what a torchvision model feeds its last linear layer."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, network: nn.Module, size: int, mean: Sequence[float], deviation: Sequence[float]) -> None:
-        super().__init__()
-        self.network, self.size = network, size
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        made: Tensor = self.network((_scale(images, self.size) - self.mean) / self.deviation)
-        return made.flatten(1)
+        return self.features.embed(images.float() / 127.5 - 1)
 
 
 class _First(nn.Module):
@@ -141,14 +117,6 @@ class _First(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         made: Tensor = self.network(images)[0]
         return made
-
-
-def _scale(images: Tensor, size: int) -> Tensor:
-    """(N, 3, H, W) uint8 → (N, 3, size, size) in [0, 1]."""
-    levels = images.float() / 255
-    if levels.shape[2:] == (size, size):
-        return levels
-    return F.interpolate(levels, (size, size), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
 
 
 def _rgb(image: Pixels) -> Tensor:
@@ -167,51 +135,13 @@ def _inception(weights: Path | None, progress: Progress | None) -> nn.Module:
             f"The extractor inception needs torch-fidelity: pip install 'translate-images[metrics]'. Or {INSTEAD}."
         ) from error
     if weights is None:
-        weights = _published(INCEPTION_URL, "inception", progress)
+        try:
+            weights = published_weights(INCEPTION_URL, progress)
+        except UserError as error:
+            raise UserError(f"The extractor inception cannot get its weights. {error} Or {INSTEAD}.") from error
     read_weights(weights)  # torch-fidelity would unpickle anything; what passes here holds tensors only
     try:
         made = package.FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(weights))
     except (RuntimeError, TypeError) as error:
         raise UserError(f"{weights} does not hold the weights of FID's Inception: {first_words(error)}") from error
     return _First(made)
-
-
-def _published(url: str, name: str, progress: Progress | None) -> Path:
-    try:
-        return published_weights(url, progress)
-    except UserError as error:
-        raise UserError(f"The extractor {name} cannot get its weights. {error} Or {INSTEAD}.") from error
-
-
-def _torchvision(name: str, weights: Path | None, progress: Progress | None) -> tuple[nn.Module, str, int]:
-    import torchvision.models
-
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        raise UserError(
-            f"There is no extractor {name}: it is inception, a torchvision model such as resnet18, or the folder of a "
-            "domain classifier."
-        )
-    published = torchvision.models.get_model_weights(name).DEFAULT
-    if weights is None:
-        read_weights(_published(published.url, name, progress))  # torchvision finds it, and would unpickle anything
-        network = torchvision.models.get_model(name, weights=published)
-    else:
-        network = torchvision.models.get_model(name, weights=None)
-        try:
-            network.load_state_dict(read_weights(weights))
-        except RuntimeError as error:
-            raise UserError(f"{weights} does not hold the weights of {name}: {first_words(error)}") from error
-    _cut_head(network)
-    transforms = published.transforms()
-    size = transforms.crop_size[0]
-    described = f"torchvision {name} ({weights.name if weights else published.name})"
-    return _TorchvisionFeatures(network, size, transforms.mean, transforms.std), described, size
-
-
-def _cut_head(network: nn.Module) -> None:
-    """Put nothing in the place of the last linear layer, which makes the classes' scores."""
-    layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
-    if not layers:
-        return  # SqueezeNet ends in a convolution and a mean: its scores are its features
-    parent, _, last = layers[-1].rpartition(".")
-    setattr(network.get_submodule(parent), last, nn.Identity())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.data.formats import Pixels
 from translate.download import Progress
 from translate.errors import UserError
-from translate.evaluation.weights import published_weights
+from translate.features.lpips import load_lpips
 
 SMALLEST_SIDE = 11
 """Pixels; SSIM's window."""
@@ -68,18 +67,8 @@ class LPIPS:
     name = "LPIPS 0.1, AlexNet"
 
     def __init__(self, device: torch.device | None = None, progress: Progress | None = None) -> None:
-        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-        from torchvision.models import AlexNet_Weights
-
-        try:
-            published_weights(AlexNet_Weights.DEFAULT.url, progress)
-        except UserError as error:
-            raise UserError(f"The weights of AlexNet, which LPIPS needs, cannot be had. {error}") from error
         self.device = device or torch.device("cpu")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            metric = LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
-        self.network: nn.Module = metric.net.to(self.device)
+        self.network = load_lpips("alexnet", progress).to(self.device)
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Pixels], targets: Sequence[Pixels]) -> list[float]:

@@ -49,7 +49,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             keep = gr.DownloadButton("Download", variant="primary", visible=False)
 
     def run(upload: dict[str, Any] | None, choice: str | None, calm: bool) -> Iterator[dict[Any, Any]]:
-        from translate.inference.video import translate_video
+        from translate.inference.video.translation import translate_video
 
         name = uuid4().hex
         yield {

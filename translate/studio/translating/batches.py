@@ -81,7 +81,7 @@ def translate_batch(
     Raises:
         UserError: the checkpoint is damaged.
     """
-    from translate.inference.files import translate_files
+    from translate.inference.jobs.files import translate_files
 
     pairs = [(picture, _result(out / batch.name(picture))) for picture in batch.pictures]
     outcome = translate_files(library.translator(entry), pairs, direction, progress=progress)
