@@ -94,3 +94,34 @@ def test_days_have_names_where_they_are_near() -> None:
     assert words.when(now) == "today 14:05"
     assert words.when(now - timedelta(days=1)) == "yesterday 14:05"
     assert words.when(datetime(2020, 3, 1)) == "1 Mar 2020"
+
+
+@pytest.mark.parametrize(
+    ("model", "titles", "lines"),
+    [
+        (
+            "cyclegan",
+            ["Cycle consistency", "Generator and discriminator"],
+            [
+                "Lost on the way horse → zebra → horse",
+                "Lost on the way zebra → horse → zebra",
+                "Generator of zebra, adversarial loss",
+                "Discriminator of zebra",
+                "Generator of horse, adversarial loss",
+                "Discriminator of horse",
+            ],
+        ),
+        (
+            "pix2pix",
+            ["Distance to the target", "Generator and discriminator"],
+            ["Distance to the target (L1)", "Generator, adversarial loss", "The discriminator"],
+        ),
+    ],
+)
+def test_live_curves_are_what_the_model_says(tmp_path: Path, model: str, titles: list[str], lines: list[str]) -> None:
+    run = read_run(trained_run(tmp_path, "run", model=model))
+    html = run_progress.live_curves(run)
+    assert re.findall("<figcaption><b>([^<]+)</b>", html) == titles
+    assert [name.strip() for name in re.findall(r'<span class="line c\d">([^<]+)', html)] == lines
+    (run.folder / "history.jsonl").unlink()
+    assert run_progress.live_curves(read_run(run.folder)) == ""

@@ -1,4 +1,4 @@
-"""What the tabs' and the API's event handlers share."""
+"""The event handlers of the tabs and of the API share these options and functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _stopping: dict[str, threading.Event] = {}
 
 
 class Stopped(Exception):
-    """Somebody asked for the end of the work."""
+    """Raised inside long work after somebody pressed Stop."""
 
 
 def in_background(name: str, work: Callable[[Progress], Outcome]) -> Generator[tuple[int, int | None], None, Outcome]:
@@ -79,13 +79,13 @@ def stop(name: str) -> None:
 
 
 def uploaded(upload: dict[str, Any]) -> tuple[Path, str]:
-    """Path of an upload as Gradio hands it over unread (`preprocess=False`), and the name that its owner gave it."""
+    """Return the path of an upload that Gradio left unread (`preprocess=False`), and what its owner calls it."""
     path = Path(upload["path"])
     return path, Path(upload.get("orig_name") or path).name
 
 
 def new_folder(component: gr.components.Component) -> Path:
-    """A folder for results in Gradio's cache: served under a name that nobody can guess, and deleted after a while."""
+    """Name a new folder for results in Gradio's cache: nobody can guess it, and Gradio deletes it after a while."""
     return Path(component.GRADIO_CACHE) / uuid4().hex
 
 
@@ -95,7 +95,7 @@ def delete_later(component: gr.components.Component, *paths: Path) -> None:
 
 
 def offer_ways(runs: Path) -> Any:
-    """For a list of what to make: every direction of every checkpoint, the first one chosen."""
+    """Return an update that fills a list with every direction of every checkpoint, and chooses the first one."""
     choices = library.ways(runs)
     return gr.update(choices=choices, value=choices[0][1] if choices else None)
 

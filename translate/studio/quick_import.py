@@ -1,4 +1,4 @@
-"""Gradio, imported in half of the time.
+"""Gradio is imported in half of the time: what only its developers need is left out.
 
 Whenever Gradio is imported it parses the source of each of its 80 components, writes it anew as a type stub for editors
 and compares that with the file beside it; and it renders a page of documentation for each of their events. That is half
@@ -35,7 +35,7 @@ class _Loader(Loader):
 
 
 class _Finder(MetaPathFinder):
-    """Sees `MODULE` come, once."""
+    """Waits for the import of `MODULE`, and gives that one a loader of its own."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

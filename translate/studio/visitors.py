@@ -1,4 +1,4 @@
-"""Who may see and steer which training.
+"""Says who may see and steer which training.
 
 A studio that serves its own computer alone, or asks for a password, is private: everybody there may do everything. An
 open one is used by strangers. Each browser then keeps a random token, and a run belongs to the one that started it.
@@ -22,12 +22,12 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def is_private(host: str, auth: object, share: bool) -> bool:
-    """Whether only people of this computer, or with its password, reach a studio that listens on `host`."""
+    """Return whether only people of this computer, or with its password, reach a studio that listens on `host`."""
     return bool(auth) or (host.strip("[]") in LOCAL_HOSTS and not share)
 
 
 def new_visitor() -> str:
-    """A token that nobody can guess."""
+    """Return a token that nobody can guess."""
     return secrets.token_urlsafe(24)
 
 
@@ -37,7 +37,7 @@ def claim(run: Path, visitor: str) -> None:
 
 
 def owns(run: Path, visitor: str) -> bool:
-    """Whether a visitor of an open studio started this run."""
+    """Return whether a visitor of an open studio started this run."""
     try:
         return bool(visitor) and hmac.compare_digest((run / OWNER_FILE).read_text(encoding="utf-8"), _mark(visitor))
     except OSError:
@@ -45,7 +45,7 @@ def owns(run: Path, visitor: str) -> bool:
 
 
 def visible_runs(runs: Path, visitor: str, private: bool) -> list[Run]:
-    """The runs that a visitor may see, the newest first."""
+    """Return the runs that a visitor may see, the newest first."""
     if not runs.is_dir():
         return []
     from translate.runs.listing import list_runs
@@ -54,7 +54,7 @@ def visible_runs(runs: Path, visitor: str, private: bool) -> list[Run]:
 
 
 def visible_run(runs: Path, name: str, visitor: str, private: bool) -> Run:
-    """One of `visible_runs`. Raises UserError where there is none of this name."""
+    """Return one of `visible_runs`. Raises UserError where there is none of this name."""
     from translate.runs.listing import find_run
 
     run = find_run(runs, name)

@@ -1,4 +1,4 @@
-"""The report on a folder of pictures as somebody reads it who has never trained a network."""
+"""Makes the report on a folder of pictures for somebody who has never trained a network."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Group:
 
 
 def introduction() -> Markup:
-    """What pictures can be learned from, and how they have to lie in folders."""
+    """Explain which pictures can be learned from, and how they have to lie in folders."""
     return _render("introduction")
 
 
 def report(found: FolderReport, called: str) -> Markup:
-    """What was found in a folder that its owner calls `called`, with some of the pictures."""
+    """Tell what was found in a folder that its owner calls `called`, with some of the pictures."""
     training = [group for group in found.groups if group.split == found.groups[0].split]
     others = [group for group in found.groups if group not in training]
     return _render(
@@ -73,7 +73,7 @@ def report(found: FolderReport, called: str) -> Markup:
 
 
 def headline(found: FolderReport) -> str:
-    """How many of what, in a few words."""
+    """Return how many pictures there are, in a few words."""
     if found.pairs:
         return f"{found.pairs:,} pair{'' if found.pairs == 1 else 's'} of pictures"
     training = [group for group in found.groups if group.split == found.groups[0].split]
@@ -82,7 +82,7 @@ def headline(found: FolderReport) -> str:
 
 
 def recommendation(found: FolderReport) -> tuple[str, str]:
-    """A sentence on what can be learned from the pictures, and the model that suits; an empty name where none does."""
+    """Return a sentence on what can be learned from the pictures, and the title of the model that suits, or \"\"."""
     if not found.model:
         return "It cannot be trained on as it is.", ""
     from translate.models import model_class
@@ -97,7 +97,7 @@ def recommendation(found: FolderReport) -> tuple[str, str]:
 
 
 def thumbnails(folder: Path, domain: str = "") -> list[tuple[str, str]]:
-    """(name, data URI) of a few readable pictures from all over a folder; pairs keep both halves."""
+    """Return (name, data URI) of a few readable pictures from all over a folder; pairs keep both halves."""
     from translate.data.images import read_array
     from translate.data.listing import scan
 
@@ -118,7 +118,7 @@ def thumbnails(folder: Path, domain: str = "") -> list[tuple[str, str]]:
 
 
 def jpeg(image: Image.Image, quality: int = 82) -> str:
-    """A picture as a data URI: nothing of a folder has to be served to show it."""
+    """Return a picture as a data URI, so that nothing of a folder has to be served to show it."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return data_uris.encode(file.getvalue(), "jpeg")
@@ -144,7 +144,7 @@ def _worth_a_look(found: FolderReport, called: str) -> list[str]:
 
 
 def _troubles(found: FolderReport) -> list[tuple[str, list[str]]]:
-    """The files behind the counts, by kinds, for those who want to put them right."""
+    """Return the files behind the counts, by kinds, for those who want to put them right."""
     return [
         ("Cannot be read", [f"{bad['file']}: {bad['reason']}" for bad in found.unreadable]),
         ("The same picture more than once", [" = ".join(same) for same in found.duplicates]),
@@ -155,7 +155,7 @@ def _troubles(found: FolderReport) -> list[tuple[str, list[str]]]:
 
 
 def _plain(text: str, found: FolderReport, called: str) -> str:
-    """A sentence of the report for somebody who sees the page: no folders of the computer, no options of commands."""
+    """Rewrite a sentence of the report for the page, without folders of the computer and options of commands."""
     if text.startswith("There is no val split"):
         return "Nothing is kept aside to judge by (valA and valB, or val); samples show what it has learned from."
     return text.replace(f"{found.root}/", "").replace(found.root, called)

@@ -1,4 +1,4 @@
-"""Checkpoints as cards to choose from, and the examples that they bring."""
+"""Shows checkpoints as cards to choose from, and the examples that they bring."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _render = fragments(Path(__file__).with_name("templates") / "gallery.html")
 
 @dataclass(frozen=True)
 class Card:
-    """What a card shows of a checkpoint."""
+    """The words and pictures of a checkpoint's card."""
 
     name: str
     title: str
@@ -42,44 +42,44 @@ class Card:
 
 
 def waiting() -> Markup:
-    """Four cards without anything on them, until the page knows which checkpoints there are."""
+    """Return four empty cards, for the moment until the page knows which checkpoints there are."""
     return _render("waiting")
 
 
 def gallery(checkpoints: Mapping[str, Entry], chosen: str) -> Markup:
-    """A row of cards of which one can be chosen; radio buttons, so that keyboards and screen readers can."""
+    """Return a row of cards of which one can be chosen: radio buttons, for keyboards and screen readers too."""
     return _render("gallery", [_card(name, entry, name == chosen) for name, entry in checkpoints.items()])
 
 
 def about(config: CheckpointConfig) -> Markup:
-    """One line on what a checkpoint does and cannot do; nothing where it does not say."""
+    """Say in a line what a checkpoint does and cannot do; nothing where it does not tell."""
     words = " ".join(filter(None, [config.summary, config.limits]))
     return _render("about", words) if words else Markup()
 
 
 def ends(config: CheckpointConfig) -> str:
-    """What it turns into what: horse → zebra, or horse ⇄ zebra where it knows both directions."""
+    """Say what it turns into what: horse → zebra, or horse ⇄ zebra where it knows both directions."""
     if len(config.generators) == 2:
         return f"{config.domains['a']} ⇄ {config.domains['b']}"
     return " → ".join(config.ends(next(iter(config.generators))))
 
 
 def examples(folder: Path, names: Sequence[str]) -> Markup:
-    """Small buttons that put a picture from the checkpoint's folder in; nothing where there is none."""
+    """Return small buttons that put a picture from the checkpoint's folder in; nothing where there is none."""
     found = [(number, path) for number, name in enumerate(names) if (path := example(folder, name)) is not None]
     pictures = [(number, path.name, _inline(path, path.stat().st_mtime_ns, (160, 160))) for number, path in found]
     return _render("examples", pictures) if pictures else Markup()
 
 
 def example(folder: Path, name: str) -> Path | None:
-    """The picture that a checkpoint's config.json names, unless it is missing or would lie outside the folder."""
+    """Return the picture that a config.json names, unless it is missing or would lie outside the folder."""
     path = (folder / name).resolve()
     inside = path.is_relative_to(folder.resolve()) and path.suffix.lower() in PICTURES
     return path if inside and path.is_file() else None
 
 
 def samples(folder: Path) -> list[Path]:
-    """Pictures for a checkpoint's card: samples/NAME_before.* and samples/NAME_after.*, else the first one."""
+    """Return pictures for a card: samples/NAME_before.* and samples/NAME_after.*, or else the first one."""
     pictures = sorted(path for path in (folder / "samples").glob("*") if path.suffix.lower() in PICTURES)
     stems = {path.stem: path for path in pictures}
     for stem, path in stems.items():
@@ -108,7 +108,7 @@ def _card(name: str, entry: Entry, chosen: bool) -> Card:
 
 @lru_cache(maxsize=256)
 def _inline(path: Path, saved: int, size: tuple[int, int] = (400, 192)) -> str:
-    """A small copy of a picture as a data URI: cards need no file of a checkpoint folder served."""
+    """Return a small copy of a picture as a data URI, so that no file of a checkpoint folder has to be served."""
     del saved  # part of the key: a file written anew is read anew
     try:
         with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""Several trainings in the page: a list to choose from, and how the chosen ones compare."""
+"""Lists trainings to choose from, and compares the chosen ones."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Row:
 
 
 def listing(runs: Sequence[Run], chosen: Sequence[str]) -> Markup:
-    """All runs, each to be ticked; the newest first."""
+    """List all runs, each to be ticked, the newest first."""
     return _render("listing", [_row(run, run.name in chosen) for run in runs]) if runs else messages.no_runs()
 
 
 def about(run: Run) -> Markup:
-    """A chosen run: what it is, where it lies, and where else it can be looked at."""
+    """Tell what a chosen run is, where it lies, and where else it can be looked at."""
     config = run.config
     facts = [
         f"{' → '.join(ends(config))}, {config.data.crop_size} × {config.data.crop_size} pixels",
@@ -59,7 +59,7 @@ def about(run: Run) -> Markup:
 
 
 def comparison(runs: Sequence[Run], smooth: bool) -> Markup:
-    """A chart for each loss and each measure with a line for each run, on the same axes."""
+    """Draw a chart for each loss and each measure with a line for each run, on the same axes."""
     names = list(dict.fromkeys(name for run in runs for name in (*run.measures, *run.losses)))
     titles = Counter(run.title for run in runs)
     meanings = {term.name: run_progress.label(run, term) for run in reversed(runs) for term in run.terms}
@@ -85,7 +85,7 @@ def comparison(runs: Sequence[Run], smooth: bool) -> Markup:
 
 
 def difference_table(runs: Sequence[Run]) -> Markup:
-    """The settings in which runs differ; nothing for a single run."""
+    """List the settings in which runs differ; nothing for a single run."""
     if len(runs) < 2:
         return Markup()
     from translate.runs.listing import differences
@@ -98,7 +98,7 @@ def difference_table(runs: Sequence[Run]) -> Markup:
 
 
 def sure(run: Run) -> Markup:
-    """The question before a run is deleted."""
+    """Ask whether a run shall be deleted."""
     return _render("sure", run)
 
 

@@ -1,4 +1,4 @@
-"""One training in the page: how far it is, how it learns, and what to do next."""
+"""Shows one training: how far it is, how it learns, and what to do next."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _render = fragments(Path(__file__).with_name("templates") / "runs.html")
 
 
 def progress(run: Run) -> Markup:
-    """How far a run is, in words and as a bar; what to do next where it has ended."""
+    """Show how far a run is, in words and as a bar, and what to do next where it has ended."""
     waiting = run.alive and not run.rows
     ended = run.state in ("finished", "stopped") and run.checkpoint
     return _render(
@@ -46,7 +46,7 @@ def progress(run: Run) -> Markup:
 
 
 def _now(run: Run) -> str:
-    """The sentence on a run that matters most."""
+    """Return the sentence on a run that matters most."""
     if run.state == "failed":
         return reason(run)
     if run.state == "pausing":
@@ -63,12 +63,12 @@ def _now(run: Run) -> str:
 
 
 def reason(run: Run) -> str:
-    """Why it failed, without the way to its folder, which a visitor need not know."""
+    """Return why a run failed, without the path of its folder, which a visitor need not know."""
     return run.reason.replace(str(run.folder.absolute()), run.name) or "The training ended because of an error."
 
 
 def _pace(run: Run) -> str:
-    """The figures, for those who like to know."""
+    """Return the step, the rate and the memory of a run, for those who like to know."""
     if not run.rows:
         return "You can close this page; the training goes on." if run.alive else ""
     parts = [f"Step {run.step:,} of {run.total:,}"]
@@ -82,18 +82,18 @@ def _pace(run: Run) -> str:
 
 
 def last_words(run: Run) -> Markup:
-    """The end of what a failed run printed, to be unfolded; nothing for other runs."""
+    """Return the end of what a failed run printed, to be unfolded; nothing for other runs."""
     words = run.last_words() if run.state == "failed" else ""
     return _render("last_words", words) if words else Markup()
 
 
 def use(run: Run) -> Markup:
-    """A link that opens the Translate tab with this run's checkpoint chosen."""
+    """Return a link that opens the Translate tab with this run's checkpoint chosen."""
     return _render("use", run)
 
 
 def live_curves(run: Run) -> Markup:
-    """The two things to watch while it trains, in few words; nothing for a run that never began.
+    """Draw the two things to watch while it trains; nothing for a run that never began.
 
     They are the first group of losses that fall while the model learns, and the adversarial losses of generators and
     discriminators.
@@ -131,7 +131,7 @@ def live_curves(run: Run) -> Markup:
 
 
 def label(run: Run, term: LossTerm) -> str:
-    """What a loss of this run is, with what its domains are called."""
+    """Say what a loss of this run is, with the names of its domains."""
     first, second = ends(run.config)
     return term.label.format(A=first, B=second)
 

@@ -1,4 +1,4 @@
-"""Sheets of samples in the page: what a training makes of the same pictures, step after step."""
+"""Shows sheets of samples: what a training makes of the same pictures, step after step."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _render = fragments(Path(__file__).with_name("templates") / "runs.html")
 
 
 def ends(config: TrainConfig) -> tuple[str, str]:
-    """What a training reads and what it makes."""
+    """Return what a training reads and what it makes."""
     names = config.data.domain_A, config.data.domain_B
     return names if config.data.direction == "a2b" else names[::-1]
 
 
 def sheet(run: Run, number: int = -1) -> Markup:
-    """A sheet of samples, by default the newest one; what will be there where there is none yet."""
+    """Show a sheet of samples, by default the newest one, or say when there will be one."""
     if not run.sheets:
         every = run.config.run.sample_every
         words = f"The first ones come at step {every:,}." if run.alive else "This training has made none."
@@ -54,7 +54,7 @@ def sheet(run: Run, number: int = -1) -> Markup:
 
 @lru_cache(maxsize=64)
 def _sheet(path: Path, saved: int, columns: int, directions: int) -> list[str]:
-    """A sheet as one picture, or as two to be shown beside one another: half of its rows each.
+    """Return a sheet as one picture, or as two to be shown beside one another: half of its rows each.
 
     Where a model learns two directions, their rows take turns, so each half is one direction.
     """

@@ -1,4 +1,4 @@
-"""Spans of time and moments in words."""
+"""Puts spans of time and moments into words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def duration(seconds: float) -> str:
-    """A span of time, rounded to what one can foresee: «less than a minute», «2 hours 10 minutes», «3 days»."""
+    """Round a span of time to what one can foresee: «less than a minute», «2 hours 10 minutes», «3 days»."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return "less than a minute"
@@ -21,20 +21,20 @@ def duration(seconds: float) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """A span of time that is estimated: «less than a minute», «about 12 minutes»."""
+    """Put an estimated span of time into words: «less than a minute», «about 12 minutes»."""
     words = duration(seconds)
     return words if words.startswith("less") else f"about {words}"
 
 
 def when(moment: datetime) -> str:
-    """A moment of the past: «today 14:05», «yesterday 09:30», «12 Mar 2026»."""
+    """Put a moment of the past into words: «today 14:05», «yesterday 09:30», «12 Mar 2026»."""
     days = (datetime.now().date() - moment.date()).days
     day = {0: "today", 1: "yesterday"}.get(days)
     return f"{day} {moment:%H:%M}" if day else f"{moment.day} {moment:%b %Y}"
 
 
 def in_words(seconds: float) -> str:
-    """How long something took: «less than a second», «3 seconds», «2 minutes and 5 seconds»."""
+    """Say how long something took: «less than a second», «3 seconds», «2 minutes and 5 seconds»."""
     if seconds < 1:
         return "less than a second"
     minutes, rest = divmod(round(seconds), 60)

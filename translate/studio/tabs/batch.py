@@ -1,4 +1,4 @@
-"""The Batch tab: many pictures or an archive of them in, a gallery and an archive out."""
+"""The Batch tab translates many pictures, or an archive of them, and offers the results as an archive."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
 
 
 class _Views:
-    """Small copies of the finished pictures for the gallery, made once each."""
+    """Makes a small copy of each finished picture for the gallery, once."""
 
     def __init__(self, out: Path) -> None:
         self.out, self.folder = out, out.with_name(f"{out.name}-views")

@@ -1,4 +1,4 @@
-"""The Draw tab: a sheet with the colours that a checkpoint knows, which is translated while one draws.
+"""The Draw tab has a sheet with the colours that a checkpoint knows, and translates it while one draws.
 
 The sheet is our own (templates/draw.html, assets/sketchpad.js) because networks that read drawings want exactly these
 colours and hard edges, as their training data has. Gradio's ImageEditor smooths every stroke, and its colours have
@@ -56,7 +56,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
                     keep = gr.DownloadButton("Download result", variant="primary", size="md")
 
     def sheet(entry: Entry, example: Path | None) -> dict[str, Any]:
-        """What the sketchpad needs to know of a checkpoint, with a drawing to start from."""
+        """Describe a checkpoint for the sketchpad, with a drawing to start from."""
         drawing = entry.config.drawing
         assert drawing is not None
         return {
@@ -68,7 +68,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         }
 
     def offer(name: str | None = None) -> dict[Any, Any]:
-        """The checkpoints that read drawings, and an empty or begun sheet for one of them."""
+        """Offer the checkpoints that read drawings, and an empty or begun sheet for one of them."""
         try:
             found = drawings.readers(runs)
             if not found:

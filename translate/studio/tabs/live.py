@@ -1,4 +1,4 @@
-"""The Live tab: the camera's picture, translated as fast as this computer can.
+"""The Live tab translates the camera's picture as fast as this computer can.
 
 The page sends a frame, and the next one when its translation is there: whatever the camera showed in between is left
 out, so the picture never lags behind. Frames travel in the messages themselves; no file of them is ever written.
@@ -62,7 +62,7 @@ def _encode(picture: Image.Image) -> str:
 
 
 def _weight(entry: Entry, direction: Direction) -> int:
-    """Bytes of the weights: fewer are quicker."""
+    """Return the bytes of a direction's weights; a network with fewer is quicker."""
     from translate.checkpoints.folder import weights_file
 
     return weights_file(entry.folder, direction).stat().st_size

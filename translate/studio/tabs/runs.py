@@ -1,4 +1,4 @@
-"""The Runs tab: all trainings with their curves and samples, compared, exported and deleted."""
+"""The Runs tab lists all trainings with their curves and samples; they can be compared, exported and deleted."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
     timer = gr.Timer(SECONDS_BETWEEN_LOOKS, active=False)
 
     def picked(names: list[str], token: str) -> list[Run]:
-        """The chosen runs that are still there, in the order they were ticked in."""
+        """Return the chosen runs that are still there, in the order in which they were ticked."""
         seen = {run.name: run for run in visitors.visible_runs(runs, token, private)}
         return [seen[name] for name in names[:MOST_COMPARED] if name in seen]
 
@@ -66,7 +66,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return visitors.visible_run(runs, names[0], token, private)
 
     def view(names: list[str], token: str, smoothly: bool) -> dict[Any, Any]:
-        """Everything that depends on which runs are ticked."""
+        """Update everything that depends on which runs are ticked."""
         seen = picked(names, token)
         single = seen[0] if len(seen) == 1 else None
         updates: dict[Any, Any] = {
@@ -91,7 +91,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return updates
 
     def relist(names: list[str], token: str) -> dict[Any, Any]:
-        """The list as it is now. The rest of the page stays, unless a chosen run has gone."""
+        """Update the list. The rest of the page stays, unless a chosen run has gone."""
         seen = visitors.visible_runs(runs, token, private)
         there = [run.name for run in seen]
         updates = {
@@ -133,7 +133,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return relist(names, token) | view(names, token, True)
 
     def export(names: list[str], token: str) -> Any:
-        """A zip of the checkpoint folder."""
+        """Offer a zip of the checkpoint folder."""
         try:
             run = one(names, token)
             return gr.update(value=str(zipped(checkpoint_of(run), new_folder(file) / f"{run.name}.zip", run.name)))
@@ -141,7 +141,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             raise told(error) from error
 
     def export_reference(names: list[str], token: str) -> Any:
-        """The weights for the reference implementation: a .pth file, or a zip of two."""
+        """Offer the weights for the reference implementation: a .pth file, or a zip of two."""
         from translate.checkpoints.reference import export_reference as write
 
         try:
@@ -199,14 +199,14 @@ def build(page: gr.Blocks, runs: Path) -> None:
 
 
 def checkpoint_of(run: Run) -> Path:
-    """The newest checkpoint of a run. Raises UserError where there is none yet."""
+    """Return the newest checkpoint of a run. Raises UserError where there is none yet."""
     if run.checkpoint is None:
         raise UserError(f"{run.title} has no checkpoint yet.")
     return run.checkpoint
 
 
 def zipped(folder: Path, archive: Path, name: str) -> Path:
-    """All files of a folder in a zip, below `name`/; weights do not get smaller, so they are only stored."""
+    """Put all files of a folder into a zip, below `name`/, uncompressed, as weights do not get smaller."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         for path in sorted(folder.rglob("*")):
@@ -216,5 +216,5 @@ def zipped(folder: Path, archive: Path, name: str) -> Path:
 
 
 def told(error: Exception) -> gr.Error:
-    """An error that keeps later events from happening, as a sentence."""
+    """Make Gradio's error of a sentence; events that should follow a success do not happen then."""
     return gr.Error(library.sentence(error), title="", print_exception=False)

@@ -1,4 +1,4 @@
-"""The Train tab: bring pictures, read what is in them, make a few choices; `train_watch` shows how a network learns."""
+"""The Train tab checks somebody's pictures and starts a training; `train_watch` shows how the network learns."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             return refused(error)
 
     def offer(root: Path, called: str, is_upload: bool, bar: gr.Progress) -> dict[Any, Any]:
-        """The report on a folder, and the choices where it can be trained on."""
+        """Show the report on a folder, and the choices where it can be trained on."""
         from translate.data.report import inspect_folder
         from translate.models import model_class, model_names, suggest_model
 
@@ -196,7 +196,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return run_presets.settings(wanted, have.root, runs)
 
     def reckon(have: Found | None, *chosen: Any) -> Any:
-        """What the choices mean: how good, how long."""
+        """Say what the choices mean: how good the result will be, and how long the training may take."""
         if have is None:
             return gr.skip()
         from translate.runs.listing import list_runs
@@ -253,13 +253,13 @@ def build(page: gr.Blocks, runs: Path) -> None:
 
 
 def directions(A: str, B: str) -> list[tuple[str, str]]:
-    """Both directions in the words of whoever brought the pictures."""
+    """Return both directions in the words of whoever brought the pictures, with their names."""
     A, B = A.strip() or "A", B.strip() or "B"
     return [(f"{A} → {B}", "a2b"), (f"{B} → {A}", "b2a")]
 
 
 def in_words(name: str) -> str:
-    """A model as it is offered: its title, and what it learns from."""
+    """Return the title of a model and what it learns from."""
     from translate.models import model_class
 
     model = model_class(name)
@@ -267,7 +267,7 @@ def in_words(name: str) -> str:
 
 
 def one_way(name: str) -> bool:
-    """Whether a model learns one direction, which has to be chosen."""
+    """Return whether a model learns a single direction, which has to be chosen."""
     from translate.models import model_class
 
     model = model_class(name)

@@ -1,4 +1,4 @@
-"""The lower half of the Train tab: the training that goes on, or the last one, with its curves, samples and buttons."""
+"""The lower half of the Train tab shows the training that goes on, or the last one, and has the buttons to steer it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ starting = Lock()
 
 @dataclass(frozen=True)
 class Watch:
-    """What the upper half of the tab needs of this one."""
+    """What `build` returns to the upper half of the tab."""
 
     view: list[Any]
     """The components that `show` changes, both halves of the tab among them."""
@@ -58,7 +58,7 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
     view = [setup, watch, *parts.values(), pause_button, resume_button, stop_button, again_button, timer, watched, sent]
 
     def show(run: Run, before: dict[str, int]) -> dict[Any, Any]:
-        """The view of a run, of which only what changed is sent."""
+        """Update the view of a run; only what changed is sent."""
         words = {
             "progress": run_progress.progress(run),
             "charts": run_progress.live_curves(run),
@@ -82,7 +82,7 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
         return visitors.visible_run(runs, name, token, private)
 
     def come_back(token: str) -> dict[Any, Any]:
-        """On every load of the page: the training that goes on, or else the newest one if it is still news."""
+        """Show the training that goes on, or else the newest one if it is still news, whenever the page is loaded."""
         token = token or visitors.new_visitor()
         seen = visitors.visible_runs(runs, token, private)
         run = next((run for run in seen if run.alive), seen[0] if seen and is_news(seen[0]) else None)
@@ -142,7 +142,7 @@ def build(page: gr.Blocks, runs: Path, setup: gr.Column, visitor: gr.components.
 
 
 def refuse_a_second(runs: Path, private: bool) -> None:
-    """Raises UserError where a training is running; its name is for those who may see it."""
+    """Raise a UserError where a training is running. It names the run only in a private studio."""
     from translate.runs.listing import running_one
 
     busy = running_one(runs)
@@ -152,7 +152,7 @@ def refuse_a_second(runs: Path, private: bool) -> None:
 
 
 def is_news(run: Run) -> bool:
-    """Whether somebody who comes back wants to see this run first: it is paused, or it ended within a day."""
+    """Return whether the page opens at this run: it is paused, or it ended within a day."""
     from translate.runs.processes import read_note
 
     if read_note(run.folder) is None:  # it was trained before runs wrote a note

@@ -1,4 +1,4 @@
-"""The Translate tab: choose what to make, add a picture, and see it translated; nothing has to be pressed."""
+"""In the Translate tab one chooses what to make and adds a picture, which is translated at once."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
                         file_format = gr.Radio(FORMATS, value=".png", label="Download as", scale=2, min_width=200)
 
     def offer(entry: Entry) -> dict[Any, Any]:
-        """The parts of the page that depend on the checkpoint."""
+        """Update the parts of the page that depend on the checkpoint."""
         config = entry.config
         words, pictures = gallery.about(config), gallery.examples(entry.folder, config.examples)
         directions = [(" → ".join(config.ends(each)), each) for each in config.generators]
@@ -111,7 +111,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         }
 
     def refresh() -> dict[Any, Any]:
-        """On every load of the page, so that runs which appeared meanwhile are there."""
+        """List the checkpoints anew whenever the page is loaded, as runs may have made some meanwhile."""
         found = library.checkpoints(runs)
         if not found:
             return {welcome: gr.update(value=messages.welcome(), visible=True), workshop: gr.update(visible=False)}
@@ -186,7 +186,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         }
 
     def export(percent: float, suffix: str, now: dict[str, Any] | None) -> Any:
-        """Another file to download, from the translation that is there."""
+        """Write another file to download from the translation that is there."""
         if now is None:
             return gr.skip()
         try:
@@ -198,7 +198,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
         return str(file)
 
     def put_in(name: str, event: gr.EventData) -> Any:
-        """An example's picture as the photo; a copy of it, as checkpoint folders are not served."""
+        """Put an example in the place of the photo: a copy of it, as checkpoint folders are not served."""
         try:
             entry = library.checkpoint(name, runs)
             path = gallery.example(entry.folder, entry.config.examples[int(event.number)])

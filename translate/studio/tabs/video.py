@@ -1,4 +1,4 @@
-"""The Video tab: a film in, the translated film out; one sees how far it is, and can stop it."""
+"""The Video tab translates a film; one sees how far it is, and can stop it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
 
 
 def _told(going: Any, begun: float, status: gr.HTML) -> Any:
-    """The bar while the work goes on; gives what it returns."""
+    """Yield updates of the bar while the work goes on; returns what the work returns."""
     while True:
         try:
             done, total = next(going)

@@ -1,1 +1,1 @@
-"""From somebody's pictures to the settings of a training. No module of it knows Gradio."""
+"""These modules lead from somebody's pictures to the settings of a training. None of them imports Gradio."""

@@ -1,4 +1,4 @@
-"""How long a training may take on this machine, before it has begun."""
+"""Estimates how long a training may take on this machine, before it has begun."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Estimate:
 
 
 def estimate(config: TrainConfig, runs: list[Run]) -> Estimate:
-    """How long a run may take: at the pace of one like it that was trained here, or else by the rule below."""
+    """Estimate how long a run may take by the pace of a run like it that was trained here, or by `step_seconds`."""
     steps = config.run.steps or (config.run.epochs or 200) * 1000
     for run in runs:
         paces = [row["step_seconds"] for row in run.rows[1:] if "step_seconds" in row]
@@ -35,7 +35,7 @@ def estimate(config: TrainConfig, runs: list[Run]) -> Estimate:
 
 
 def step_seconds(config: TrainConfig) -> float:
-    """Seconds a step may take on this machine, by a rule.
+    """Estimate the seconds that a step may take on this machine, by a rule.
 
     Convolutions run at a share of the rate of a large matrix product, which is measured once (half a second): at 0.7
     of it for networks of the papers' width, at less for narrower ones, whose time goes into moving images. The
@@ -54,7 +54,7 @@ def step_seconds(config: TrainConfig) -> float:
 
 
 def machine() -> str:
-    """What trains here, as people know it: the graphics card, or the number of processor cores."""
+    """Describe what trains here as people know it: the graphics card, or the number of processor cores."""
     import torch
 
     from translate.devices import choose_device, describe
@@ -67,14 +67,17 @@ def machine() -> str:
 
 
 def _kind(config: TrainConfig) -> tuple[Any, ...]:
-    """What the pace of a run depends on."""
+    """Return the settings that the pace of a run depends on."""
     run = config.run
     return config.model, config.data.crop_size, config.optim.batch_size, run.device, run.precision, run.compile
 
 
 @lru_cache(maxsize=64)
 def _work(settings: str, size: int, batch: int) -> tuple[float, int, int]:
-    """Floating-point operations of a step, weights, and layers passed through; from `model` settings as JSON."""
+    """Count the floating-point operations of a step, the weights, and the layers that images pass through.
+
+    `settings` are those of the model, as JSON, so that the result can be kept.
+    """
     import torch
 
     from translate.config import TrainConfig

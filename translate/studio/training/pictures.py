@@ -1,4 +1,4 @@
-"""The pictures somebody brings to be trained on: a folder of this computer, or an upload."""
+"""Finds out what can be learned from the pictures that somebody brings, in a folder of this computer or an upload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Found:
 
 
 def named_folder(path: str) -> Path:
-    """The folder that somebody wrote down. Raises UserError where there is none."""
+    """Return the folder that somebody wrote down. Raises UserError where there is none."""
     if not path.strip():
         raise UserError("Write the path of the folder that holds your pictures.")
     root = Path(path.strip().strip("\"'")).expanduser()
@@ -51,7 +51,7 @@ def unpacked(archive: Path, root: Path) -> Path:
 
 
 def taken(told: FolderReport, root: Path, called: str, is_upload: bool) -> Found:
-    """What later handlers need to know of a report."""
+    """Keep of a report what later handlers need to know."""
     from translate.models import model_class
 
     training = [group for group in told.groups if group.split == told.groups[0].split]
@@ -62,7 +62,7 @@ def taken(told: FolderReport, root: Path, called: str, is_upload: bool) -> Found
 
 
 def fitting_size(told: FolderReport) -> int:
-    """The largest size on offer up to 256 that the pictures have themselves; the smallest one where they have none."""
+    """Return the largest size on offer, up to 256, that the pictures have themselves, or else the smallest one."""
     halves = 2 if told.layout == "side_by_side" else 1
     sides = [min(group.median[0] // halves, group.median[1]) for group in told.groups if group.median]
     side = min(sides, default=math.inf)

@@ -1,4 +1,4 @@
-"""From a few plain choices to all settings of a training run."""
+"""Turns a few plain choices into all settings of a training run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Quality = Literal["quick", "good", "best"]
 
 @dataclass(frozen=True)
 class Preset:
-    """What a quality means."""
+    """The settings that a quality stands for."""
 
     title: str
     words: str
@@ -42,7 +42,7 @@ CHOSEN_ABOVE = ("data.root", "run.dir", "model.name", "name", "title")
 
 @dataclass(frozen=True)
 class Choices:
-    """What somebody chose in the page."""
+    """The choices that somebody made in the page."""
 
     title: str
     dataset: str
@@ -65,7 +65,7 @@ class Choices:
 
 
 def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
-    """All settings of the run that is meant; its folder is a new one in `runs`.
+    """Return all settings of the run that is meant; its folder is a new one in `runs`.
 
     Raises:
         UserError: the name is empty, or the further settings are not right.
@@ -111,7 +111,7 @@ def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
 
 
 def further_settings(text: str) -> dict[str, Any]:
-    """`run.steps: 500` a line, as {"run.steps": 500}. Raises UserError for other text and for what is CHOSEN_ABOVE."""
+    """Read settings such as `run.steps: 500`, one a line. Raises UserError for other text and what is CHOSEN_ABOVE."""
     try:
         tree = yaml.safe_load(text) or {}
     except yaml.YAMLError:
@@ -126,7 +126,7 @@ def further_settings(text: str) -> dict[str, Any]:
 
 
 def unused_folder(runs: Path, title: str) -> Path:
-    """A folder in `runs` that is called like the title and not there yet."""
+    """Return a folder in `runs` that is called like the title and not there yet."""
     slug = re.sub(r"[^\w-]+", "-", title.lower()).strip("-_")[:60] or "training"
     taken = {path.name for path in runs.iterdir()} if runs.is_dir() else set()
     names = (slug if number == 1 else f"{slug}-{number}" for number in range(1, len(taken) + 2))
@@ -134,6 +134,6 @@ def unused_folder(runs: Path, title: str) -> Path:
 
 
 def domain_names(folder: str) -> tuple[str, str]:
-    """What A and B probably show, from a folder's name such as horse2zebra; A and B where it does not say."""
+    """Guess what A and B show from a folder's name such as horse2zebra; returns A and B where it does not say."""
     match = re.fullmatch(r"([a-z]+)(?:2|-to-|_to_)([a-z]+)", folder.lower())
     return (match[1], match[2]) if match else ("A", "B")

@@ -1,1 +1,1 @@
-"""What the tabs and the API do with checkpoints: photos, drawings, batches. No module of it knows Gradio."""
+"""These modules translate photos, drawings and batches for the tabs and the API. None of them imports Gradio."""

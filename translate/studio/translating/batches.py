@@ -1,4 +1,4 @@
-"""Many pictures at once: uploads, loose or in archives, become a folder, the results an archive."""
+"""Translates many pictures at once: uploads, loose or in archives, become a folder, and the results an archive."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ ARCHIVES = (".zip", ".tar.gz", ".tgz")
 
 @dataclass
 class Batch:
-    """Pictures on disk in the folder `root`, under the names that their owner knows; and what is none, in sentences."""
+    """Pictures in the folder `root`, under the names that their owner knows, and sentences on what is no picture."""
 
     root: Path
     pictures: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def name(self, picture: Path) -> str:
-        """What the owner calls a picture."""
+        """Return what the owner calls a picture."""
         return picture.relative_to(self.root).as_posix()
 
 
 def gather(uploads: Sequence[tuple[Path, str]], root: Path) -> Batch:
-    """Put uploads into one folder, with archives unpacked: into it, or into folders of their names if there are others.
+    """Put uploads into one folder. An archive is unpacked into it, or into a folder of its name if there are others.
 
     Args:
         uploads: each with the name that its owner gave it.
@@ -89,7 +89,7 @@ def translate_batch(
 
 
 def results(out: Path) -> list[Path]:
-    """The pictures that are finished."""
+    """Return the pictures that are finished, in the order of their names."""
     return sorted(path for path in out.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
@@ -112,7 +112,7 @@ def _unpack(path: Path, name: str, folder: Path, batch: Batch) -> None:
 
 
 def _free(path: Path) -> Path:
-    """The path, or one like it that is not taken: photo.jpg, photo (2).jpg …"""
+    """Return the path, or one like it that is not taken: photo.jpg, photo (2).jpg …"""
     free, number = path, 1
     while free.exists():
         number += 1

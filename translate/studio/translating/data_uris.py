@@ -1,4 +1,4 @@
-"""Small pictures inside messages and pages, as `data:image/png;base64,…` (RFC 2397), where a file would be too much."""
+"""Encodes and decodes small pictures inside messages and pages, as `data:image/png;base64,…` (RFC 2397)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from translate.errors import UserError
 
 
 def encode(data: bytes, kind: str) -> str:
-    """The URI of a picture's file. `kind` is png, jpeg or webp."""
+    """Return the URI of a picture's file. `kind` is png, jpeg or webp."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def decode(message: str, kind: str, longest: int, refusal: str) -> Image.Image:
-    """The picture in a message from the page.
+    """Return the picture in a message from the page.
 
     Args:
         message: what arrived; anything, as strangers can send messages of their own.

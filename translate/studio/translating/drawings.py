@@ -1,4 +1,4 @@
-"""Drawings as checkpoints read them: which ones do, and from the page's sheet to a translation."""
+"""Finds the checkpoints that read drawings, and translates what the page sends of its sheet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Drawing:
 
 
 def readers(runs: Path) -> dict[str, Entry]:
-    """The checkpoints at hand that read drawings, by name."""
+    """Return the checkpoints at hand that read drawings, by name."""
     return {
         name: entry
         for name, entry in library.checkpoints(runs).items()
@@ -39,7 +39,7 @@ def readers(runs: Path) -> dict[str, Entry]:
 
 
 def sheet_size(config: CheckpointConfig) -> int:
-    """Pixels of the sheet's sides: as the checkpoint was trained."""
+    """Return the pixels of the sheet's sides: as many as the checkpoint was trained with, up to LARGEST_SIDE."""
     return min(config.image_size, LARGEST_SIDE)
 
 
@@ -65,7 +65,7 @@ def translate_drawing(message: str, entry: Entry, folder: Path) -> Drawing:
 
 
 def snap(image: Image.Image, config: DrawingConfig) -> Image.Image:
-    """The drawing in the palette's colours alone: each pixel gets the nearest one, as smoothed strokes make others.
+    """Give each pixel of a drawing the nearest colour of the palette, as smoothed strokes make other colours.
 
     Args:
         image: of any mode and size; what is transparent is background.

@@ -1,4 +1,4 @@
-"""The checkpoints at hand, by name, ready to translate; and errors as sentences.
+"""Finds the checkpoints at hand by name, loads them, and turns errors into sentences for people.
 
 PyTorch is imported when checkpoints are first asked for, not when the page is made: that would double the wait for it.
 """
@@ -29,14 +29,14 @@ _opening = threading.Lock()
 
 
 def checkpoints(runs: Path) -> dict[str, Entry]:
-    """The checkpoints at hand, built-in, downloaded and own, by name."""
+    """Return the checkpoints at hand, built-in, downloaded and own, by name."""
     from translate.checkpoints import zoo
 
     return {entry.name: entry for entry in zoo.available(runs)}
 
 
 def checkpoint(name: str, runs: Path) -> Entry:
-    """One of `checkpoints`. Only names work, no paths: the asker may be a stranger.
+    """Return one of `checkpoints`. Only names work, no paths, as the asker may be a stranger.
 
     Raises:
         UserError: there is none of this name.
@@ -49,12 +49,12 @@ def checkpoint(name: str, runs: Path) -> Entry:
 
 
 def fitting_direction(config: CheckpointConfig, wish: str | None) -> Direction:
-    """The direction wished for where the checkpoint has it, else its first one."""
+    """Return the direction wished for where the checkpoint has it, and else its first one."""
     return next((direction for direction in config.generators if direction == wish), next(iter(config.generators)))
 
 
 def ways(runs: Path) -> list[tuple[str, str]]:
-    """Every direction of every checkpoint: words for people (Horse ↔ Zebra: horse → zebra), and a name for `way`."""
+    """Return for every direction of every checkpoint words (Horse ↔ Zebra: horse → zebra), and a name for `way`."""
     return [
         (f"{entry.config.title or name}: {' → '.join(entry.config.ends(direction))}", f"{direction}/{name}")
         for name, entry in checkpoints(runs).items()
@@ -63,14 +63,14 @@ def ways(runs: Path) -> list[tuple[str, str]]:
 
 
 def way(name: str | None, runs: Path) -> tuple[Entry, Direction]:
-    """The checkpoint and the direction that a name out of `ways` means. Raises UserError as `checkpoint` does."""
+    """Return the checkpoint and direction that a name out of `ways` means. Raises UserError as `checkpoint` does."""
     direction, _, checkpoint_name = (name or "").partition("/")
     entry = checkpoint(checkpoint_name, runs)
     return entry, fitting_direction(entry.config, direction)
 
 
 def translator(entry: Entry) -> Translator:
-    """The checkpoint, loaded; a few stay in memory. Each network waits for its turn: see `network`.
+    """Load a checkpoint; a few stay in memory. Its networks wait for their turn: see `network`.
 
     Raises:
         UserError: the files of the checkpoint are damaged.
@@ -85,7 +85,7 @@ def translate(image: Image.Image, entry: Entry, direction: str) -> Image.Image:
 
 
 def sentence(error: Exception) -> str:
-    """What to tell the person at the page. Errors that are not theirs are logged, and told in general words."""
+    """Return what to tell the person at the page. Errors that are not theirs are logged, and told in general words."""
     if isinstance(error, UserError):
         return str(error)
     log.error("a request to the studio failed", exc_info=error)

@@ -47,7 +47,7 @@ def in_turn(work: Callable[[], Result]) -> Result:
 
 @lru_cache(maxsize=1)
 def _queue() -> SimpleQueue[tuple[Callable[[], Any], Future[Any]]]:
-    """What waits for the network thread, which is started. An executor's thread would keep Python from ending."""
+    """Start the network thread and return its queue. An executor's thread would keep Python from ending."""
     waiting: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
 
     def serve() -> None:

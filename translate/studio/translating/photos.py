@@ -1,4 +1,4 @@
-"""A photo of a stranger: read, translated by a checkpoint, shown in the page and written to be downloaded."""
+"""Reads a stranger's photo, has a checkpoint translate it, and writes what the page shows and offers to download."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def translate_photo(
 
 
 def read_photo(photo: Path, name: str, longest: int | None = None) -> Image.Image:
-    """A photo from a stranger, upright and at most `longest` pixels long.
+    """Read a photo from a stranger; it comes out upright and at most `longest` pixels long.
 
     Raises:
         UserError: no image, a damaged one, or one of more than MAX_MEGAPIXELS. Calls the photo `name`.
@@ -116,7 +116,7 @@ def check_picture(path: Path, name: str) -> None:
 
 
 def export(made: Translation, strength: float, suffix: str) -> Path:
-    """The file to download: a blend of photo and translation, without another run of the network.
+    """Write the file to download: a blend of photo and translation, without another run of the network.
 
     Args:
         made: the translation.
@@ -144,7 +144,7 @@ def export(made: Translation, strength: float, suffix: str) -> Path:
 
 
 def result_name(name: str, target: str, suffix: str = ".png") -> str:
-    """A name for the translated photo: photo.jpg towards zebra is photo-zebra.png."""
+    """Return a name for the translated photo: photo.jpg towards zebra is photo-zebra.png."""
     stem, end = (re.sub(r"[^\w.-]+", "-", part).strip("-.") for part in (Path(name).stem, target))
     return f"{(stem or 'picture')[:100]}-{(end or 'translated')[:40]}{suffix}"
 
@@ -158,7 +158,7 @@ def save_view(image: Image.Image, path: Path, longest: int | None = None) -> Non
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """Any image as RGB over white."""
+    """Return any image as RGB over white."""
     from translate.inference.raster import Raster, read_raster, to_picture
 
     return to_picture(Raster(read_raster(image, 3).colour))
