@@ -202,6 +202,10 @@ class ClassifierBackbone(Backbone):
     def embedding(self, images: Tensor) -> Tensor:
         return self.classifier.features(images)
 
+    def classify(self, embedding: Tensor) -> Tensor:
+        scores: Tensor = self.classifier.head(embedding)
+        return scores
+
 
 def classifier_features(classifier: DomainClassifier, config: ClassifierConfig) -> FeatureNetwork:
     """The feature network that a domain classifier is. It holds the classifier itself and moves it to its device."""

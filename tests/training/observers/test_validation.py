@@ -15,7 +15,7 @@ from translate.checkpoints.format import load_generator
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, save_classifier
-from translate.evaluation.measure import open_judges
+from translate.evaluation.judges import open_judges
 from translate.inference.evaluate import evaluate
 from translate.inference.translator import Translator
 from translate.tracking.history import read_history
