@@ -11,7 +11,7 @@ app: .venv/installed
 
 # The other runtimes have a process of their own: with OpenVINO and ONNX Runtime loaded, one that had run the tests of the
 # data before crashed when it started a subprocess. (5: no test of theirs was asked for.)
-RUNTIMES := tests/inference/test_engines.py tests/inference/test_export.py
+RUNTIMES := tests/inference/runtimes/test_engines.py tests/inference/runtimes/test_export.py
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS) $(RUNTIMES:%=--ignore=%)

@@ -11,10 +11,10 @@ hits all of them.
 
 ResNet-9 has the same weights on both sides. Without --checkpoint they are drawn as the reference draws them, which is
 harder on low precision than a trained network (8-bit integers do not hold quality with it): give a trained one where
-there is one. The compact generators (ResNet of width 24 with 6 blocks, resize, attention; U-Net of width 24 for 64
-pixels) are drawn too where --compact names none. PSNR is that of the 8-bit output against PyTorch's float32, of the
-worst of the images (the reference cuts off where we round: 51 dB). Images are FOLDER's, or the horse2zebra ones beside
-this checkout, or drawn.
+there is one. The compact generators (ResNet of width 24 with 6 blocks, resize, with and without norms; U-Net of width
+24 for 64 pixels) are drawn too where --compact names none. PSNR is that of the 8-bit output against PyTorch's float32,
+of the worst of the images (the reference cuts off where we round: 51 dB). Images are FOLDER's, or the horse2zebra ones
+beside this checkout, or drawn.
 
 What must hold on two cores: the best engine of ResNet-9 takes at most 0.36 of the reference's time at 45 dB or more;
 compact generators make 25 frames a second or more. The exit code is 1 where they do not.
@@ -54,17 +54,23 @@ from translate.checkpoints.zoo import resolve
 from translate.data.listing import list_images
 from translate.devices import choose_device, describe, has_fast_bfloat16
 from translate.errors import UserError
-from translate.inference.engines import ENGINES
-from translate.inference.quantise import FEWEST, psnr
+from translate.inference.runtimes.engines import ENGINES
+from translate.inference.runtimes.quantise import FEWEST, psnr
 from translate.inference.translator import Translator
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator, generator_config
 
 SHARE, DECIBELS, FRAMES = 0.36, 45.0, 25.0
 """What must hold: share of the reference's time, PSNR of the 8-bit output, frames a second of compact generators."""
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data" / "horse2zebra" / "valA"
 COMPACT = {
     "ResNet, width 24, 6 blocks, resize": {"width": 24, "blocks": 6, "upsample": "resize"},
-    "the same with attention": {"width": 24, "blocks": 6, "upsample": "resize", "attention": True},
+    "the same, residual, without norms": {
+        "width": 24,
+        "blocks": 6,
+        "upsample": "resize",
+        "residual": True,
+        "norm": "none",
+    },
     "U-Net, width 24, for 64 pixels": {"architecture": "unet", "width": 24, "size": 64},
 }
 CALIBRATION = "calibration"
@@ -218,7 +224,7 @@ def load_images(folder: Path | None, size: int, count: int) -> tuple[list[Pixels
 def draw(folder: Path, settings: dict[str, Any]) -> Path:
     """A checkpoint whose weights are drawn as the reference draws them."""
     torch.manual_seed(0)
-    architecture = GeneratorConfig.model_validate(settings)
+    architecture = generator_config(**settings)
     config = CheckpointConfig(name=folder.name, domains={"a": "A", "b": "B"}, generators={"a2b": architecture})
     return save_checkpoint(folder, config, {"a2b": build_generator(architecture)})
 

@@ -1,19 +1,18 @@
-"""Are tiles exact, how much memory and time do they take, and what does the fast mode cost in accuracy?
+"""Are tiles exact, and how much memory and time do they take?
 
     python benchmarks/tiling.py [--checkpoint RESNET] [--size 6000 4000] [--check 2048 1536] [--threads 2]
-                                [--picture PHOTO] [--photographs PHOTO PHOTO PHOTO …] [--only accuracy large fast]
+                                [--picture PHOTO] [--only accuracy large]
 
 Without --checkpoint it is a ResNet-9 of width 64 with drawn weights, which pass errors of a norm on more than trained
 ones do. Without --picture it is the example pictures of datasets/ side by side, made as large as is asked for. Every
 pass runs in a process of its own, so that its peak memory is its own; float32 on the CPU throughout.
 
-Three parts, each with what must hold:
+Two parts, each with what must hold:
 
 - accuracy: tiles beside the whole pass in float64 and in float32, where these fit memory: at most 1 grey level. The
   float32 pass is in the contiguous layout; in channels_last, where PyTorch's norms drift, it is measured too.
 - large: tiles of two sizes beside each other: at most 1 level, 3 GB at most, and at most 1.6 times what a pass over
   512×512 pixels takes, by area.
-- fast: statistics of patches beside exact ones, on each of the photographs: at most 2 levels on average.
 
 The exit code is 1 where something does not hold. 6000×4000 pixels are 36 TFLOP a pass.
 """
@@ -40,25 +39,23 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
 from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
 from translate.devices import choose_device, describe
 from translate.inference.tiling import translate_tiled
+from translate.kernels.optimise import optimise
 from translate.memory import peak_memory
 from translate.networks import build_generator, generator_config
+from translate.networks.generator import Generator
 
-LEVELS, GIGABYTES, TIMES, FAST_LEVELS = 1, 3.0, 1.6, 2.0
-"""What must hold: largest difference, peak memory, time by area, mean difference of the fast mode."""
+LEVELS, GIGABYTES, TIMES = 1, 3.0, 1.6
+"""What must hold: largest difference, peak memory, time by area."""
 YARDSTICK = 512
 """Side of the image whose whole pass time is measured by: large enough to fill the processor, and it fits its caches as
 well or as badly as a tile does."""
-FAST_MEMORY = 12_000_000
-"""Bytes a filter for activations in the fast part: enough for all patches, too little for photographs over 6
-megapixels, as 1 GB is at 6000×4000. Smaller photographs are exact in the fast mode."""
-PARTS = ("accuracy", "large", "fast")
+PARTS = ("accuracy", "large")
 EXAMPLES = Path(__file__).parents[1] / "datasets"
 
 Pixels = npt.NDArray[np.uint8]
@@ -74,8 +71,6 @@ class Pass:
     width: int
     threads: int
     tile: int  # 0: whole
-    statistics: Any = "exact"
-    memory: int = 2**30
     double: bool = False  # the whole pass in float64
     contiguous: bool = False  # the whole pass in the contiguous layout
     repeats: int = 1  # of which the fastest counts
@@ -94,13 +89,16 @@ class Result:
         return self.peak / 1e9
 
 
-def generator_of(checkpoint: str | None, width: int) -> torch.nn.Module:
+def generator_of(checkpoint: str | None, width: int) -> Generator:
     """A checkpoint's generator (its first direction), or a ResNet-9 with drawn weights."""
     if checkpoint is None:
         torch.manual_seed(0)
-        return build_generator(generator_config(width=width)).eval()
-    folder = resolve(checkpoint)
-    return load_generator(folder, "a2b" if (folder / "a2b.safetensors").exists() else "b2a").eval()
+        generator = build_generator(generator_config(width=width))
+    else:
+        folder = resolve(checkpoint)
+        generator = load_generator(folder, "a2b" if (folder / "a2b.safetensors").exists() else "b2a")
+    assert isinstance(generator, Generator)
+    return generator.eval()
 
 
 class Strips(nn.Module):
@@ -125,6 +123,7 @@ def work(one: Pass, pipe: Any) -> None:
     dtype = torch.float64 if one.double else torch.float32
     layout = torch.contiguous_format if one.contiguous else torch.channels_last
     generator = generator_of(one.checkpoint, one.width).to(dtype).to(memory_format=layout)
+    optimise(generator, torch.device("cpu"), dtype)
     if one.double and isinstance(generator.head, nn.Conv2d):
         generator.add_module("head", Strips(generator.head))
     image = np.load(one.source, mmap_mode="r")
@@ -133,8 +132,7 @@ def work(one: Pass, pipe: Any) -> None:
         begun = time.perf_counter()
         if one.tile:
             out = np.lib.format.open_memmap(one.target, "w+", np.uint8, image.shape)
-            options = {"tile": one.tile, "statistics": one.statistics, "memory": one.memory}
-            translate_tiled(generator, image, out=out, **options)
+            translate_tiled(generator, image, out=out, tile=one.tile)
         else:
             with torch.inference_mode():
                 batch = to_tensor(np.array(image))[None].to(dtype, memory_format=layout)
@@ -197,8 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Accuracy, memory and time of tiles.")
     parser.add_argument("--checkpoint", help="name or folder; a ResNet-9 with drawn weights where not given")
     parser.add_argument("--width", type=int, default=64, help="filters of the drawn one")
-    parser.add_argument("--picture", type=Path, help="photograph for the first two parts")
-    parser.add_argument("--photographs", type=Path, nargs="*", default=[], help="for the fast mode, in their own size")
+    parser.add_argument("--picture", type=Path, help="photograph, instead of the mosaic")
     parser.add_argument("--size", type=int, nargs=2, default=(6000, 4000), metavar=("W", "H"), help="the large image")
     parser.add_argument("--check", type=int, nargs=2, default=(2048, 1536), metavar=("W", "H"), help="the whole pass")
     parser.add_argument("--tiles", type=int, nargs=2, default=(512, 384), help="pixels of a tile's side")
@@ -206,9 +203,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     given = parser.parse_args(arguments)
     console = Console(width=120)
-    width = given.width
-    if given.checkpoint:
-        width = next(iter(read_config(resolve(given.checkpoint)).generators.values())).width
     network = given.checkpoint or f"ResNet-9 of width {given.width}, drawn"
     console.print(f"{network}; {describe(choose_device('cpu')).partition(',')[0]}, {given.threads} threads, float32")
     table = Table("", "s", "peak GB", "largest, levels", "mean, levels")
@@ -260,15 +254,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             must(largest <= LEVELS, f"tiles of two sizes differ by {largest} levels")
             must(max(result.gigabytes, again.gigabytes) <= GIGABYTES, f"memory exceeds {GIGABYTES:g} GB")
             must(times <= TIMES, f"a large image takes {times:.2f} times its share of a small one's time")
-        if "fast" in given.only:
-            for number, photograph in enumerate(given.photographs or [None]):
-                source = save(f"photo-{number}", load_picture(photograph, None))
-                title = photograph.stem if photograph else "examples"
-                exact, fast = scratch / f"photo-{number}-exact.npy", scratch / f"photo-{number}-fast.npy"
-                row(f"{title}, exact", Pass(source, exact, *settings, tile=given.tiles[0]))
-                rough = Pass(source, fast, *settings, given.tiles[0], "fast", FAST_MEMORY * width)
-                _, _, mean = row(f"{title}, fast", rough, exact)
-                must(mean <= FAST_LEVELS, f"the fast mode differs by {mean:.2f} levels on {title}")
     console.print(table)
     for what in missed:
         console.print(f"Missed: {what}.")

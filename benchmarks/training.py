@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from translate.devices import DTYPES, choose_device, choose_precision, describe
-from translate.memory import keep_freed_memory, peak_memory, separate_large_blocks
+from translate.kernels.memory import keep_freed_memory, separate_large_blocks
+from translate.memory import peak_memory
 from translate.training.learner import Learner
 from translate.training.observers.flops import matrix_rate, step_flops
 from translate.training.trainer import train_step

@@ -169,22 +169,17 @@ def test_the_inference_benchmark_runs(
     assert code in (0, 1)
 
 
-def test_the_tiling_benchmark_runs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_tiling_benchmark_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
     tiling = importlib.import_module("tiling")
     monkeypatch.setattr(tiling, "run", lambda one: _at_once(tiling, one))
-    photo = tmp_path / "photo.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (322, 450, 3), dtype=np.uint8)).save(photo)
-    monkeypatch.setattr(tiling, "FAST_MEMORY", 0)
     monkeypatch.setattr(tiling, "TIMES", float("inf"))
     monkeypatch.setattr(tiling, "YARDSTICK", 64)
     monkeypatch.setattr(tiling, "GIGABYTES", float("inf"))
     small = ["--width", "3", "--size", "192", "128", "--check", "96", "64", "--tiles", "64", "48", "--threads", "1"]
-    assert tiling.main([*small, "--photographs", str(photo)]) == 0
+    assert tiling.main(small) == 0
     printed = capsys.readouterr().out
-    for row in ("96×64, whole, float64", "96×64, tiles", "192×128, tiles of 48", "photo, fast"):
+    for row in ("96×64, whole, float64", "96×64, tiles", "192×128, tiles of 48"):
         assert row in printed
     monkeypatch.setattr(tiling, "GIGABYTES", 0.0)
     assert tiling.main([*small, "--only", "large"]) == 1

@@ -54,15 +54,24 @@ def test_settings_survive_the_file(tmp_path: Path) -> None:
     [
         ({"optim": {"learning_rate": 1}}, r"optim\.learning_rate: no such setting"),
         ({"optim": {"lr": "fast"}}, r"optim\.lr: .*valid number"),
-        ({"model": {"generator": {"size": 48}}}, r"model\.generator: size must be a power of two"),
+        (
+            {"model": {"generator": {"architecture": "unet", "size": 48}}},
+            r"model\.generator: size must be a power of two",
+        ),
         ({"run": {"steps": 3, "epochs": 3}}, r"run\.steps or run\.epochs, not both"),
         ({"model": {"generator": {"in_channels": 1}}}, r"identity loss needs as many channels"),
         ({"model": {"name": "stylegan"}}, r"model: .*stylegan"),
+        ({"model": {"generator": {"attention": True}}}, r"model\.generator: attention is no longer supported"),
     ],
 )
 def test_a_wrong_setting_is_named(tree: dict[str, object], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         TrainConfig.build(tree)
+
+
+def test_files_of_the_time_when_generators_could_have_attention_are_still_read() -> None:
+    assert generator_config(attention=False, width=8) == generator_config(width=8)
+    assert "attention" not in generator_config().model_dump()
 
 
 def test_a_missing_or_broken_file_is_a_sentence(tmp_path: Path) -> None:

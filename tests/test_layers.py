@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "translate"
 
 FLOORS = [
     {"_version", "errors"},
-    {"archives", "devices", "download", "features", "losses", "memory", "networks", "registry", "settings", "tracking"},
+    {
+        *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "pages"),
+        *("registry", "settings", "tracking"),
+    },
     {"checkpoints", "data", "evaluation", "models"},
     {"catalogue", "config", "runs"},
     {"inference", "training"},
@@ -60,6 +64,32 @@ def test_rooms_of_a_floor_do_not_import_in_circles() -> None:
     assert circles == []
 
 
+def test_networks_are_plain_pytorch() -> None:
+    assert not [path for path, room, to in imports() if room == "networks" and to == "kernels"]
+
+
+def test_rooms_of_inference_do_not_import_in_circles() -> None:
+    """Tiles, runtimes, films and jobs each stand for themselves; what two of them need lies beside them."""
+    rooms = {path.name for path in (PACKAGE / "inference").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert {"tiling", "runtimes", "video", "jobs"} <= rooms
+    edges = set()
+    for path in (PACKAGE / "inference").rglob("*.py"):
+        room = path.relative_to(PACKAGE / "inference").parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("translate.inference."):
+                edges.add((room, str(node.module).split(".")[2]))
+    assert ("translator", "tiling") in edges
+    assert [(a, b) for a, b in edges if a != b and (b, a) in edges] == []
+    assert {a for a, _ in edges} | {b for _, b in edges} > rooms
+
+
+def test_nothing_under_inference_asks_for_the_class_of_a_generator() -> None:
+    for path in (PACKAGE / "inference").rglob("*.py"):
+        assert not {"ResNetGenerator", "UNetGenerator"} & set(re.findall(r"\w+", path.read_text(encoding="utf-8"))), (
+            path
+        )
+
+
 def modules_after(code: str) -> set[str]:
     script = f"{code}\nimport sys\nprint(' '.join(sorted(m.split('.')[0] for m in sys.modules)))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -72,6 +102,11 @@ def test_import_translate_is_light() -> None:
 
 def test_the_command_line_starts_without_torch() -> None:
     assert not modules_after("import translate.cli") & {"torch", "gradio", "wandb", "albumentations"}
+
+
+def test_memory_settings_come_without_torch() -> None:
+    """They are made before there are threads, and a studio opens its page before PyTorch is there."""
+    assert not modules_after("import translate.kernels.memory") & {"torch", "numpy"}
 
 
 def test_import_translate_takes_less_than_half_a_second() -> None:

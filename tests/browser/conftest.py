@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,11 @@ LINES = {"background": "#ffffff", "palette": {"line": "#000000"}}
 LABELS = {"background": "#0000de", "palette": {"background": "#0000de", "wall": "#0030ff", "door": "#00cfff"}}
 DESKTOP = {"viewport": {"width": 1280, "height": 860}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+
+
+PATIENCE = 120_000
+"""Milliseconds that the page may take for anything. A test that passes waits for what it needs and no longer, so this
+costs nothing; a slow processor beside other work takes more than Playwright's 30 seconds to import PyTorch alone."""
 
 
 @dataclass
@@ -61,6 +66,11 @@ class Visit:
 
     def upload(self, photo: Path) -> None:
         self.page.set_input_files("#photo input[type=file]", photo)
+
+    def add_files(self, place: str, files: Sequence[Path]) -> None:
+        """Give files to one of Gradio's places for them, and wait until it lists all of them as uploaded."""
+        self.page.set_input_files(f"{place} input[type=file]", files)
+        self.page.locator(f"{place} .file-preview .file").nth(len(files) - 1).wait_for()
 
     def open_more(self) -> None:
         self.page.get_by_role("button", name="More").click()
@@ -123,6 +133,7 @@ def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="these tests need playwright")
     if CHROMIUM is None:
         pytest.skip("these tests need the system's Chromium or Chrome")
+    api.expect.set_options(timeout=PATIENCE)
     with api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
         yield chromium
@@ -143,6 +154,7 @@ def visit(request: pytest.FixtureRequest, studio: Studio, browser: Any, tmp_path
 def visiting(browser: Any, studio: Studio, folder: Path, **options: Any) -> Iterator[Visit]:
     """A page of a browser of its own, as `visit` is, with Playwright's options of a context."""
     context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     screenshots = Path(os.environ.get("TRANSLATE_SCREENSHOTS", folder))
     screenshots.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,8 @@ def test_several_runs_are_compared_on_the_same_axes(runs: Visit) -> None:
     assert table.locator("tbody tr").all_inner_texts() == ["optim.lr\t0.0002\t0.001", "run.steps\t40\t60"]
     chart = runs.page.locator(".chart", has_text="cycle_A").first
     assert chart.locator("path.line").count() == 2
-    assert chart.locator(".legend").inner_text().split("\n") == ["First try", "Second try"]
+    legend = [" ".join(words.split()) for words in chart.locator(".legend .line").all_inner_texts()]
+    assert legend == ["First try 0.485", "Second try 0.392"]
     assert chart.locator(".steps").inner_text().split("\n")[-1] == "60"
     assert chart.locator("path.raw").count() == 2
     runs.screenshot("runs-compared")

@@ -1,4 +1,4 @@
-"""The Train tab, as somebody with a browser and two heaps of pictures meets it."""
+"""The Train tab, as somebody with a browser and two folders of pictures meets it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Studio, Visit
 from tests.conftest import picture
-from translate.training import jobs
+from translate.runs import processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -32,7 +32,7 @@ run.compile: off"""
 
 @pytest.fixture
 def horses(tmp_path: Path) -> Path:
-    """Two heaps of a few pictures, and a file that is none."""
+    """Two folders of a few pictures, and a file that is none."""
     root = tmp_path / "dusk2dawn"
     for number, split in enumerate(("trainA", "trainB", "valA", "valB")):
         (root / split).mkdir(parents=True)
@@ -46,8 +46,8 @@ def horses(tmp_path: Path) -> Path:
 def _runs_end(studio: Studio) -> Iterator[None]:
     yield
     for run in studio.runs.iterdir():
-        if jobs.running(run):
-            jobs.stop(run, "stop")
+        if processes.running(run):
+            processes.stop(run, "stop")
 
 
 def open_train(visit: Visit) -> None:
@@ -61,13 +61,13 @@ def open_train(visit: Visit) -> None:
 
 def look_at(visit: Visit, folder: str) -> None:
     visit.page.get_by_label("Folder on this computer").fill(folder)
-    visit.page.get_by_role("button", name="Look at it").click()
+    visit.page.get_by_role("button", name="Check folder").click()
 
 
 def start(visit: Visit, folder: Path, name: str) -> None:
     look_at(visit, str(folder))
     visit.page.locator(".verdict.good").wait_for()
-    visit.page.locator(".estimate").wait_for(timeout=120_000)
+    visit.page.locator(".estimate").wait_for()
     visit.page.get_by_label("Name of your training").fill(name)
     set_further(visit, TINY)
     visit.page.get_by_role("button", name="Start training").click()
@@ -85,7 +85,7 @@ def set_further(visit: Visit, settings: str) -> None:
 
 def estimate_changes(visit: Visit, before: str) -> None:
     differs = "words => document.querySelector('.estimate')?.innerText !== words"
-    visit.page.wait_for_function(differs, arg=before, timeout=120_000)
+    visit.page.wait_for_function(differs, arg=before)
 
 
 def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio, horses: Path) -> None:
@@ -93,15 +93,15 @@ def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio
     open_train(visit)
     visit.screenshot("train-start")
     start(visit, horses, "Dusk and dawn")
-    page.locator(".chart path.line").first.wait_for(timeout=120_000)
+    page.locator(".chart path.line").first.wait_for()
 
     page.reload()  # the training goes on, and the page comes back to it
     page.locator(".progress-card", has_text="Dusk and dawn").wait_for()
     assert page.get_by_role("tab", name="Train").get_attribute("aria-selected") == "true"
     page.get_by_role("button", name="Pause").click()
-    page.locator(".state.paused").wait_for(timeout=60_000)
+    page.locator(".state.paused").wait_for()
     (run,) = studio.runs.glob("dusk-and-dawn*")
-    assert jobs.running(run) is None
+    assert processes.running(run) is None
     steps = page.locator(".pace").inner_text()
     visit.screenshot("train-paused")
 
@@ -110,7 +110,7 @@ def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio
     assert page.locator(".pace").inner_text() == steps
     page.get_by_role("button", name="Resume").click()
     page.locator(".state.running").wait_for()
-    page.locator(".sheet img").first.wait_for(timeout=120_000)
+    page.locator(".sheet img").first.wait_for()
     visit.screenshot("train-running")
     page.locator(".state.finished").wait_for(timeout=240_000)
     assert "300 of 300" in page.locator(".pace").inner_text().replace("Step ", "")
@@ -126,10 +126,10 @@ def test_from_a_folder_to_a_checkpoint_in_translate(visit: Visit, studio: Studio
 def test_a_run_that_fails_says_why(visit: Visit, horses: Path) -> None:
     open_train(visit)
     look_at(visit, str(horses))
-    visit.page.locator(".estimate").wait_for(timeout=120_000)
+    visit.page.locator(".estimate").wait_for()
     set_further(visit, TINY + "\ndata.split: nowhere")
     visit.page.get_by_role("button", name="Start training").click()
-    visit.page.locator(".state.failed").wait_for(timeout=120_000)
+    visit.page.locator(".state.failed").wait_for()
     words = visit.page.locator(".progress-card").inner_text()
     assert "nowhere" in words
     assert "Traceback" not in words
@@ -189,9 +189,9 @@ def test_a_zip_of_pairs_on_a_phone_and_in_the_dark(visit: Visit, paired: Path, t
     visit.page.set_input_files("#train-zip input[type=file]", archive)
     visit.page.get_by_text("8 pairs of pictures").wait_for()
     assert visit.page.get_by_role("radio", name="cats → edges").is_visible()
-    visit.page.get_by_role("radio", name="As two heaps").check()
+    visit.page.get_by_role("radio", name="Unpaired").check()
     visit.page.get_by_role("radio", name="cats → edges").wait_for(state="hidden")
-    visit.page.locator(".estimate").wait_for(timeout=120_000)
+    visit.page.locator(".estimate").wait_for()
     visit.screenshot(f"train-zip-{visit.page.viewport_size['width']}")
     scrolled, seen = visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert scrolled == seen

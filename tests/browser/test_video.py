@@ -11,6 +11,7 @@ from tests.browser.conftest import PHONE, Visit
 
 av = pytest.importorskip("av", reason="films need PyAV")
 pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="these tests need playwright").expect
 
 
 def film(path: Path, frames: int, size: tuple[int, int] = (96, 64)) -> Path:
@@ -29,8 +30,7 @@ def film(path: Path, frames: int, size: tuple[int, int] = (96, 64)) -> Path:
 
 def begin(visit: Visit, path: Path) -> None:
     visit.open("Video")
-    visit.page.set_input_files("#film input[type=file]", path)
-    visit.page.locator("#film").get_by_text(path.stem).first.wait_for()
+    visit.add_files("#film", [path])
     visit.page.get_by_role("button", name="Translate video").click()
 
 
@@ -53,7 +53,7 @@ def test_it_tells_how_long_and_can_be_stopped(visit: Visit, tmp_path: Path) -> N
     visit.screenshot("desktop-video-going")
     visit.page.get_by_role("button", name="Stop", exact=True).locator("visible=true").click()
     visit.page.get_by_text("Stopped. Nothing of it was kept.").wait_for()
-    assert visit.page.get_by_role("button", name="Translate video").is_enabled()
+    expect(visit.page.get_by_role("button", name="Translate video")).to_be_enabled()
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True)

@@ -14,7 +14,7 @@ from translate.checkpoints.architecture import parameter_count
 from translate.checkpoints.card import model_card
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.settings import CheckpointConfig, Provenance
-from translate.networks import GeneratorConfig, generator_config
+from translate.networks import generator_config
 
 
 def full_config() -> CheckpointConfig:
@@ -115,7 +115,7 @@ def test_a_seed_of_zero_is_a_seed() -> None:
     ],
 )
 def test_the_paper_is_that_of_the_model(model: str, architecture: str, family: str) -> None:
-    generator = GeneratorConfig.model_validate({"architecture": architecture, "size": 32, "width": 4, "blocks": 1})
+    generator = generator_config(**({"architecture": architecture, "size": 32, "width": 4, "blocks": 1}))
     card = model_card(make_config(generator, provenance=Provenance(model=model)))
     assert family in split(card)[0]["tags"]
     assert ("isola2017image" in card) == (family == "pix2pix")

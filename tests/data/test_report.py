@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from PIL import Image
 from rich.console import Console
 
 from tests.data.pictures import negatives, picture, unpaired, write
+from translate.commands.train import parse_overrides
+from translate.config import TrainConfig
 from translate.data.report import FolderReport, inspect_folder, render
 from translate.errors import UserError
 
@@ -206,3 +210,100 @@ def test_markup_in_a_file_name_is_printed_as_it_is(tmp_path: Path) -> None:
     text = printed(inspect_folder(root))
     assert "[red]x.png" in text
     assert "[bold]trainA" in text
+
+
+# --------------------------------------------------------------------------------------------------------------- masks
+
+
+def with_masks(root: Path) -> Path:
+    """Ten images of each domain; the object fills a quarter of A and half of B."""
+    for side, index in itertools.product("AB", range(10)):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[:32, : 32 if side == "A" else 64] = 255
+        name = f"{index}.png" if side == "A" else f"b{index}.png"
+        write(root / f"train{side}" / name, scene(index + 50 * (side == "B")))
+        write(root / f"train{side}_mask" / name, mask)
+    return root
+
+
+def test_masks_are_no_images_to_train_on(tmp_path: Path) -> None:
+    report = inspect_folder(with_masks(tmp_path), crop_size=48)
+    assert [group.folder for group in report.groups] == ["trainA", "trainB"]
+    assert report.model == "cyclegan"
+    assert not [warning for warning in report.warnings if "mask" in warning]
+    A, B = report.masks
+    assert (A.folder, A.images, A.masks, A.coverage, B.coverage) == ("trainA_mask", "trainA", 10, 0.25, 0.5)
+    text = printed(report)
+    assert "trainA_mask: 10 masks, which cover 25% of a picture on average." in text
+    assert A.coverage_in_crops is not None
+    assert B.coverage_in_crops is not None
+    assert B.coverage_in_crops - A.coverage_in_crops < 0.15  # 0.25 apart without
+    shares = f"{A.coverage_in_crops:.0%} and {B.coverage_in_crops:.0%}"
+    assert f"Of the object, trainA shows 25%, trainB shows 50%; with object crops {shares}: " in text
+    assert f"--data.object_crop.scale_A '{A.scale}'" in text
+    assert json.loads(json.dumps(report.as_dict()))["masks"][1]["coverage"] == 0.5
+
+
+def test_the_suggested_flags_are_settings(tmp_path: Path) -> None:
+    root = with_masks(tmp_path)
+    text = " ".join(printed(inspect_folder(root, crop_size=48)).split())
+    flags = shlex.split(text[text.index("--data.object_crop.share") : text.index("! ")])
+    data = TrainConfig.build({"data": {"root": str(root)}}, parse_overrides(flags)).data
+    assert data.object_crop.share == (0.15, 0.8)
+    assert data.object_crop.scale_A is not None
+    assert data.object_crop.scale_B is not None
+    assert data.object_crop.scale_A < data.object_crop.scale_B
+
+
+def test_what_is_wrong_with_masks(tmp_path: Path) -> None:
+    root = with_masks(tmp_path)
+    (root / "trainA_mask" / "1.png").unlink()
+    write(root / "trainA_mask" / "other.png", np.zeros((64, 64), np.uint8))
+    write(root / "trainA_mask" / "2.png", np.zeros((64, 64), np.uint8))
+    write(root / "trainB_mask" / "b3.png", np.full((64, 64), 255, np.uint8))
+    small = np.zeros((32, 80), np.uint8)
+    small[0, :10] = 255
+    write(root / "trainB_mask" / "b4.png", small)
+    (root / "trainB_mask" / "b5.png").write_text("not an image")
+    report = inspect_folder(root, crop_size=48)
+    A, B = report.masks
+    assert A.without_mask == ["trainA/1.png"]
+    assert A.without_image == ["trainA_mask/other.png"]
+    assert (A.empty, A.small, A.masks) == (["trainA_mask/2.png"], 1, 9)
+    assert (B.full, B.small, B.without_mask) == (["trainB_mask/b3.png"], 1, ["trainB/b5.png"])
+    assert B.resized == [{"files": ["trainB/b4.png", "trainB_mask/b4.png"], "sizes": [[64, 64], [80, 32]]}]
+    assert report.unreadable[0]["file"] == "trainB_mask/b5.png"
+    text = printed(report)
+    for sentence in (
+        "1 image in trainA without a mask: everything may change there.",
+        "1 mask in trainA_mask without an image: not used.",
+        "1 mask in trainA_mask empty: nothing should change there.",
+        "1 mask in trainB_mask full: everything may change there.",
+        "1 mask in trainB_mask of another size than the image: scaled in training.",
+        "1 mask in trainB_mask under 2% of the picture: object crops leave that out.",
+        "trainB/b4.png 64×64, trainB_mask/b4.png 80×32",
+        "trainB_mask/b5.png: it is not an image",
+    ):
+        assert sentence in text
+
+
+def test_masks_of_pairs(tmp_path: Path) -> None:
+    root = negatives(tmp_path, 3)
+    write(root / "train_mask" / "000.png", picture(0, 48, 20)[:, :, 0])
+    write(root / "train_mask" / "001.png", picture(1, 24, 20)[:, :, 0])
+    write(root / "train_mask" / "002.png", picture(2, 30, 20)[:, :, 0])
+    report = inspect_folder(root)
+    assert (report.layout, report.pairs) == ("side_by_side", 3)
+    assert [bad["files"][1] for bad in report.masks[0].resized] == ["train_mask/002.png"]
+    assert report.masks[0].coverage_in_crops is None
+
+
+@pytest.mark.parametrize("layout", ["{split}{domain}", "{domain}/{split}", "{split}/{domain}", "{domain}"])
+def test_masks_are_found_in_every_layout(layout: str, tmp_path: Path) -> None:
+    for domain in "AB":
+        folder = layout.format(split="train", domain=domain)
+        write(tmp_path / folder / "x.png", picture(ord(domain)))
+        write(tmp_path / f"{folder}_mask" / "x.png", picture(0)[:, :, 0])
+    report = inspect_folder(tmp_path)
+    assert [(group.split, group.domain) for group in report.groups] == [("train", "A"), ("train", "B")]
+    assert [(group.domain, group.masks) for group in report.masks] == [("A", 1), ("B", 1)]

@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.data.pictures import picture, settings
 from translate.data.loading import TranslationDataset
-from translate.data.pipelines import build_pipeline
 from translate.data.transforms import Augment, check_sizes, prepare, resize, target_size
+from translate.data.transforms.pipelines import build_pipeline
 from translate.errors import UserError
 
 NOWHERE = Path("x.png")
@@ -139,12 +139,16 @@ def draws(seed: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
     return np.random.SeedSequence((seed, 0)), np.random.SeedSequence((seed, 1))
 
 
+NONE = (None, None)
+"""No masks."""
+
+
 def test_augment_leaves_the_cache_alone() -> None:
     augment = Augment(settings(Path(), augment=[{"RandomBrightnessContrast": {"p": 1}}, {"Solarize": {"p": 1}}]), True)
     A, B = picture(0, 18, 18), picture(1, 18, 18)
     A.flags.writeable = B.flags.writeable = False
     before = A.copy(), B.copy()
-    augment(A, B, draws(0))
+    augment((A, B), NONE, draws(0))
     np.testing.assert_array_equal(A, before[0])
     np.testing.assert_array_equal(B, before[1])
 
@@ -155,20 +159,20 @@ def test_transforms_are_drawn_independently_of_each_other() -> None:
     augment = Augment(settings(Path(), augment=both, preprocess="none", flip=False), True)
     A = np.zeros((2, 2, 3), np.uint8)
     A[0, 1] = 100
-    seen = {augment(A, A, draws(seed))[0].tobytes() for seed in range(40)}
+    seen = {augment((A, A), NONE, draws(seed))[0][0].tobytes() for seed in range(40)}
     assert len(seen) == 4
 
 
 def test_flip_crop_and_padding() -> None:
     shrink = [{"CenterCrop": {"height": 10, "width": 10}}]
     augment = Augment(settings(Path(), augment=shrink), True)
-    A, B = augment(picture(0, 18, 18), picture(1, 18, 18), draws(0))
+    (A, B), _ = augment((picture(0, 18, 18), picture(1, 18, 18)), NONE, draws(0))
     assert A.shape == B.shape == (16, 16, 3)
     assert A.min() < 100 < A.max()  # reflected, not black
 
     flips = Augment(settings(Path(), preprocess="none"), True)
     source = picture(0, 6, 4)
-    results = [flips(source, source, draws(seed))[0] for seed in range(40)]
+    results = [flips((source, source), NONE, draws(seed))[0][0] for seed in range(40)]
     mirrored = sum(np.array_equal(result, source[:, ::-1]) for result in results)
     assert mirrored + sum(np.array_equal(result, source) for result in results) == 40
     assert 10 < mirrored < 30
@@ -177,5 +181,5 @@ def test_flip_crop_and_padding() -> None:
 def test_crops_are_spread_over_the_whole_image() -> None:
     augment = Augment(settings(Path(), flip=False, load_size=20, crop_size=16, augment=[]), True)
     source = np.arange(400, dtype=np.uint16).reshape(20, 20, 1)
-    corners = {int(augment(source, source, draws(seed))[0][0, 0, 0]) for seed in range(400)}
+    corners = {int(augment((source, source), NONE, draws(seed))[0][0][0, 0, 0]) for seed in range(400)}
     assert corners == {20 * y + x for y in range(5) for x in range(5)}

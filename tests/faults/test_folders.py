@@ -18,8 +18,9 @@ import translate
 from tests.conftest import REPOSITORY, picture
 from tests.inference.conftest import MakeCheckpoint, make_checkpoint  # noqa: F401 (a fixture)
 from tests.inference.mixed import make_folder
-from translate.inference import files
-from translate.inference.files import RECORD, plan, translate_files
+from translate.inference.jobs import files
+from translate.inference.jobs.file_plan import RECORD, plan_files
+from translate.inference.jobs.files import translate_files
 from translate.inference.raster import read_raster, write_raster
 
 GROWTH = 64 * 2**20
@@ -62,7 +63,7 @@ def test_few_files_are_on_their_way_at_a_time(
     monkeypatch.setattr(files, "read_raster", reading)
     monkeypatch.setattr(translator, "translate_batch", translating)
     monkeypatch.setattr(files, "write_raster", writing)
-    assert len(translate_files(translator, plan([tmp_path / "in"], tmp_path / "out")).written) == 80
+    assert len(translate_files(translator, plan_files([tmp_path / "in"], tmp_path / "out")).written) == 80
     assert 5 < most <= 24
 
 
@@ -75,7 +76,7 @@ def test_a_thousand_mixed_files_in_one_call(make_checkpoint: MakeCheckpoint, tmp
     process, used = psutil.Process(), []
     gc.collect()
     outcome = translate_files(
-        translator, plan([root], out), progress=lambda done, total: used.append(process.memory_info().rss)
+        translator, plan_files([root], out), progress=lambda done, total: used.append(process.memory_info().rss)
     )
     assert {str(source.relative_to(root)) for source, _ in outcome.failed} == bad
     assert (len(good), len(bad)) == (900, 100)

@@ -92,7 +92,7 @@ WIDE_SIDE, WIDE_STEPS = 64, 3
 
 def build_step(
     settings: Mapping[str, Any], dtype: torch.dtype
-) -> tuple[Callable[[Mapping[str, Tensor], int, float], Mapping[str, Tensor]], Mapping[str, nn.Module]]:
+) -> tuple[Callable[[Mapping[str, Tensor], int, float], Mapping[str, Tensor]], dict[str, nn.Module]]:
     """A training step on the CPU in channels_last, as `translate train` has it there.
 
     Args:
@@ -111,7 +111,8 @@ def build_step(
     }
     mixed = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
     learner = Learner(TrainConfig.build(tree), torch.device("cpu"), mixed, torch.channels_last)
-    return functools.partial(train_step, learner), learner.ema.generators
+    averages: dict[str, nn.Module] = dict(learner.ema.generators.items())
+    return functools.partial(train_step, learner), averages
 
 
 @contextlib.contextmanager

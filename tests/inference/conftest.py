@@ -11,7 +11,7 @@ import torch
 
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.settings import CheckpointConfig
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator, generator_config
 
 MakeCheckpoint = Callable[..., Path]
 
@@ -27,7 +27,7 @@ def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
             {
                 "name": name,
                 "domains": {"a": "horse", "b": "zebra"},
-                "generators": {direction: GeneratorConfig.model_validate(tree) for direction in directions},
+                "generators": {direction: generator_config(**tree) for direction in directions},
             }
         )
         networks = {direction: build_generator(config.generators[direction]) for direction in config.generators}

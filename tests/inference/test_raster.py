@@ -15,7 +15,8 @@ import translate
 from tests.conftest import picture
 from tests.inference.conftest import MakeCheckpoint
 from translate.errors import UserError
-from translate.inference.files import plan, translate_files
+from translate.inference.jobs.file_plan import plan_files
+from translate.inference.jobs.files import translate_files
 from translate.inference.raster import WRITABLE, Raster, encode, read_raster, to_picture, write_raster
 
 
@@ -93,7 +94,7 @@ def test_no_place_and_no_profile_goes_over(make_checkpoint: MakeCheckpoint, tmp_
         options: dict[str, Any] = {"pnginfo": text} if suffix == ".png" else {}
         picture(1).save(tmp_path / "in" / f"x{suffix}", exif=exif, comment=b"48 51 N", **options)
     translator = translate.load(make_checkpoint(), device="cpu")
-    assert not translate_files(translator, plan([tmp_path / "in"], tmp_path / "out")).failed
+    assert not translate_files(translator, plan_files([tmp_path / "in"], tmp_path / "out")).failed
     for path in (tmp_path / "out").iterdir():
         with Image.open(path) as made:
             assert not dict(made.getexif().get_ifd(0x8825))
@@ -114,7 +115,7 @@ def test_depth_and_orientation_go_through_the_network(make_checkpoint: MakeCheck
     exif[0x0112] = 6  # to be turned clockwise
     turned = picture(3, (30, 20))
     turned.save(tmp_path / "in" / "turned.png", exif=exif)
-    translate_files(translator, plan([tmp_path / "in"], tmp_path / "out"))
+    translate_files(translator, plan_files([tmp_path / "in"], tmp_path / "out"))
     wanted = translator(levels)
     for suffix in (".png", ".tif"):
         made = np.asarray(cv2.imread(str(tmp_path / "out" / f"deep{suffix}"), cv2.IMREAD_UNCHANGED))[:, :, ::-1]

@@ -153,28 +153,6 @@ def test_large_images_are_tiled(make_checkpoint: MakeCheckpoint, monkeypatch: py
     assert tiles == [module.TILE]
 
 
-def test_large_images_may_have_fast_statistics(
-    make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from translate.inference import tiling
-    from translate.inference import translator as module
-
-    asked: list[str] = []
-
-    def watched(*arguments: Any, **settings: Any) -> Any:
-        asked.append(settings["statistics"])
-        return tiling.translate_tiled(*arguments, **settings)
-
-    monkeypatch.setattr(module, "translate_tiled", watched)
-    folder, pixels = make_checkpoint(), np.asarray(picture(9, (64, 48)))
-    exact = translate.load(folder, device="cpu")(pixels, tile=32)
-    fast = translate.load(folder, device="cpu", statistics="fast")(pixels, tile=32)
-    assert asked == ["exact", "fast"]
-    assert np.array_equal(exact, fast)  # all of it fits memory
-    with pytest.raises(UserError, match="exact or fast, not quick"):
-        translate.load(folder, statistics="quick")
-
-
 def test_the_first_direction_is_meant_where_none_is_named(make_checkpoint: MakeCheckpoint) -> None:
     translator = translate.load(make_checkpoint(directions=("b2a", "a2b")), device="cpu")
     assert translator.directions == ["b2a", "a2b"]

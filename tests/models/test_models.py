@@ -56,8 +56,8 @@ def test_cyclegan_losses_are_the_papers() -> None:
     images = model(batch())
     total, losses = model.losses("generators", images)
     wanted = {
-        "G_A": (model.D_A(images["fake_B"]) - 1).square().mean(),
-        "G_B": (model.D_B(images["fake_A"]) - 1).square().mean(),
+        "G_A": (model.D_A[0](images["fake_B"]) - 1).square().mean(),
+        "G_B": (model.D_B[0](images["fake_A"]) - 1).square().mean(),
         "cycle_A": 3 * (images["rec_A"] - images["real_A"]).abs().mean(),
         "cycle_B": 5 * (images["rec_B"] - images["real_B"]).abs().mean(),
         "idt_A": 2.5 * (images["idt_A"] - images["real_B"]).abs().mean(),
@@ -68,7 +68,8 @@ def test_cyclegan_losses_are_the_papers() -> None:
         torch.testing.assert_close(losses[name], loss, msg=name)
     torch.testing.assert_close(total, torch.stack(list(wanted.values())).sum())
     on_discriminators, parts = model.losses("discriminators", images)
-    wanted_D_A = 0.5 * ((model.D_A(images["real_B"]) - 1).square().mean() + model.D_A(images["fake_B"]).square().mean())
+    D_A = model.D_A[0]
+    wanted_D_A = 0.5 * ((D_A(images["real_B"]) - 1).square().mean() + D_A(images["fake_B"]).square().mean())
     torch.testing.assert_close(parts["D_A"], wanted_D_A)
     torch.testing.assert_close(on_discriminators, parts["D_A"] + parts["D_B"])
 
@@ -87,7 +88,7 @@ def test_pix2pix_judges_the_pair() -> None:
     images = model(real)
     total, losses = model.losses("generators", images)
     pair = torch.cat([real["A"], images["fake_B"]], 1)
-    torch.testing.assert_close(losses["G_GAN"], torch.nn.functional.softplus(-model.D(pair)).mean())
+    torch.testing.assert_close(losses["G_GAN"], torch.nn.functional.softplus(-model.D[0](pair)).mean())
     torch.testing.assert_close(losses["G_L1"], 100 * (images["fake_B"] - real["B"]).abs().mean())
     torch.testing.assert_close(total, losses["G_GAN"] + losses["G_L1"])
     total, losses = model.losses("discriminators", images)
@@ -99,7 +100,8 @@ def test_discriminators_send_no_gradient_into_generators() -> None:
         total, _ = model.losses("discriminators", model(batch()))
         total.backward()
         assert all(weight.grad is None for network in model.generators.values() for weight in network.parameters())
-        assert all(weight.grad is not None for network in (model.D_A, model.D_B) for weight in network.parameters())
+        judges = next(player for player in model.players if player.discriminates).networks.values()
+        assert all(weight.grad is not None for network in judges for weight in network.parameters())
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from translate.networks import DiscriminatorConfig, build_discriminator
+from translate.networks import build_discriminator, discriminator_config
 
 
 def discriminator(in_channels: int = 3, /, **settings: object) -> nn.Module:
     given = {"width": 4, "norm": "none", "init": "kaiming"} | settings
-    return build_discriminator(DiscriminatorConfig.model_validate(given), in_channels)
+    return build_discriminator(discriminator_config(**given), in_channels)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def discriminator(in_channels: int = 3, /, **settings: object) -> nn.Module:
         ({"layers": 2}, 34),
         ({"layers": 3}, 70),
         ({"layers": 4}, 142),
-        ({"architecture": "pixel"}, 1),
+        ({"kind": "pixel"}, 1),
     ],
     ids=str,
 )
@@ -34,7 +34,7 @@ def test_a_logit_sees_a_patch_of_the_published_size(settings: dict[str, object],
 
 @pytest.mark.parametrize(
     ("settings", "side"),
-    [({}, 30), ({"layers": 1}, 126), ({"layers": 5}, 6), ({"architecture": "pixel"}, 256)],
+    [({}, 30), ({"layers": 1}, 126), ({"layers": 5}, 6), ({"kind": "pixel"}, 256)],
     ids=str,
 )
 @pytest.mark.parametrize("norm", ["batch", "instance", "none", "sync_batch"])
@@ -48,8 +48,8 @@ def test_logits_have_a_place_for_each_patch(settings: dict[str, object], side: i
         (3, {"norm": "instance"}, 2_764_737),
         (6, {"norm": "batch"}, 2_768_705),
         (3, {"norm": "instance", "layers": 5}, 11_154_369),
-        (6, {"norm": "batch", "architecture": "pixel"}, 9_024),
-        (3, {"norm": "instance", "architecture": "pixel"}, 8_705),
+        (6, {"norm": "batch", "kind": "pixel"}, 9_024),
+        (3, {"norm": "instance", "kind": "pixel"}, 8_705),
     ],
     ids=str,
 )

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.networks import GeneratorConfig, ResNetGenerator, build_generator, generator_config
-from translate.networks.resnet import REACH
+from translate.networks import build_generator, generator_config
+from translate.networks.resnet import REACH, ResNetGenerator
 
 
 def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) -> Tensor:
@@ -26,15 +26,14 @@ def image(channels: int = 3, height: int = 16, width: int = 24, batch: int = 2) 
         {"padding": "replicate"},
         {"padding": "zeros", "separable": True},
         {"upsample": "resize"},
-        {"attention": True},
         {"residual": True, "norm": "none", "bias": True},
-        {"attention": True, "in_channels": 1, "out_channels": 1},
+        {"residual": True, "in_channels": 1, "out_channels": 1},
         {"separable": True, "spectral_norm": True, "upsample": "resize"},
     ],
     ids=str,
 )
 def test_an_image_comes_out_with_its_size_and_every_weight_learns(settings: dict[str, object]) -> None:
-    config = GeneratorConfig.model_validate({"width": 4, "blocks": 2} | settings)
+    config = generator_config(**({"width": 4, "blocks": 2} | settings))
     generator = build_generator(config)
     made = generator(image(config.in_channels))
     assert made.shape == (2, config.out_channels, 16, 24)
@@ -51,7 +50,7 @@ def test_an_image_comes_out_with_its_size_and_every_weight_learns(settings: dict
 )
 def test_it_has_as_many_parameters_as_the_published_network(blocks: int, norm: str, parameters: int) -> None:
     with torch.device("meta"):
-        generator = build_generator(GeneratorConfig.model_validate({"blocks": blocks, "norm": norm}))
+        generator = build_generator(generator_config(**({"blocks": blocks, "norm": norm})))
     assert sum(weight.numel() for weight in generator.parameters()) == parameters
 
 
@@ -74,7 +73,7 @@ def test_state_dict_keys_are_those_that_checkpoints_hold() -> None:
 def test_padding_of_the_blocks_decides_whether_borders_show(padding: str, uniform: bool) -> None:
     settings = {"width": 4, "blocks": 2, "downsamplings": 0, "norm": "none", "padding": padding, "init": "kaiming"}
     torch.manual_seed(0)
-    generator = build_generator(GeneratorConfig.model_validate(settings))
+    generator = build_generator(generator_config(**settings))
     made = generator(torch.full((1, 3, 16, 16), 0.5))
     assert torch.allclose(made, made[:, :, 8:9, 8:9].expand_as(made), atol=1e-5) is uniform
 
@@ -83,7 +82,7 @@ def test_padding_of_the_blocks_decides_whether_borders_show(padding: str, unifor
 def test_only_resizing_leaves_no_checkerboard(upsample: str) -> None:
     settings = {"width": 4, "blocks": 0, "norm": "none", "upsample": upsample, "init": "kaiming"}
     torch.manual_seed(0)
-    generator = build_generator(GeneratorConfig.model_validate(settings))
+    generator = build_generator(generator_config(**settings))
     made = generator(torch.full((1, 3, 64, 64), 0.5))[:, :, 28:36, 28:36]  # far from the borders, a flat image
     assert torch.allclose(made, made[:, :, :1, :1].expand_as(made), atol=1e-5) is (upsample == "resize")
 
@@ -107,17 +106,6 @@ def test_separable_blocks_are_far_smaller() -> None:
     assert block_weights(True) == 2 * (256 * 9 + 256 * 256)
 
 
-def test_attention_shows_the_input_where_its_mask_is_zero() -> None:
-    generator = build_generator(generator_config(width=4, blocks=1, attention=True))
-    assert isinstance(generator, ResNetGenerator)
-    picture, drawn = image(), torch.randn(2, 3, 16, 24)
-    mask = torch.full((2, 1, 16, 24), -30.0)
-    mask[..., 12:] = 30.0
-    made = generator.finish(torch.cat([drawn, mask], dim=1), picture)
-    torch.testing.assert_close(made[..., :12], picture[..., :12])
-    torch.testing.assert_close(made[..., 12:], torch.tanh(drawn[..., 12:]))
-
-
 def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
     generator = build_generator(generator_config(width=4, blocks=1, residual=True))
     assert isinstance(generator, ResNetGenerator)
@@ -125,16 +113,15 @@ def test_a_residual_generator_that_draws_nothing_shows_its_input() -> None:
     torch.testing.assert_close(generator(image()), REACH * image())
 
 
-@pytest.mark.parametrize("name", ["attention", "residual"])
 @pytest.mark.parametrize("settings", [{"architecture": "unet"}, {"out_channels": 1}], ids=str)
-def test_they_are_refused_where_the_input_cannot_show(name: str, settings: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=name):
-        GeneratorConfig.model_validate({name: True} | settings)
+def test_a_residual_generator_is_refused_where_the_input_cannot_show(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="residual"):
+        generator_config(**({"residual": True} | settings))
 
 
 def test_biases_are_as_published_or_as_asked_for() -> None:
     def biases(**settings: object) -> int:
-        generator = build_generator(GeneratorConfig.model_validate({"width": 4, "blocks": 1} | settings))
+        generator = build_generator(generator_config(**({"width": 4, "blocks": 1} | settings)))
         return sum(name.endswith("bias") for name, _ in generator.named_parameters())
 
     assert biases(norm="instance") == biases(norm="none", bias=True) == 8

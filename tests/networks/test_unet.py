@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator, generator_config
 
 
 def unet(**settings: object) -> nn.Module:
-    return build_generator(GeneratorConfig.model_validate({"architecture": "unet", "size": 32, "width": 4} | settings))
+    return build_generator(generator_config(**({"architecture": "unet", "size": 32, "width": 4} | settings)))
 
 
 def image(height: int = 32, width: int = 64, channels: int = 3) -> Tensor:

@@ -24,8 +24,10 @@ from tests.conftest import picture  # noqa: E402
 from tests.studio.tiny import tiny_run  # noqa: E402
 from translate.checkpoints import zoo  # noqa: E402
 from translate.errors import UserError  # noqa: E402
-from translate.studio import app, cards, library  # noqa: E402
+from translate.studio import app  # noqa: E402
+from translate.studio.cards import messages  # noqa: E402
 from translate.studio.events import delete_later  # noqa: E402
+from translate.studio.translating import photos  # noqa: E402
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_without_checkpoints_the_page_says_how_to_get_one(nothing: Path) -> None
     assert updates["Column"]["visible"] is False
     for way in ("translate pull model", "translate import", "translate train"):
         assert way in updates["HTML"]["value"]
-    assert updates["HTML"]["value"] == cards.WELCOME
+    assert updates["HTML"]["value"] == messages.welcome()
 
 
 def test_pictures_are_kept_where_other_users_cannot_look(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +222,7 @@ def test_too_many_pixels_are_a_sentence_of_the_api(
     nothing: Path, address: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gradio_client = pytest.importorskip("gradio_client")
-    monkeypatch.setattr(library, "MAX_MEGAPIXELS", 0.001)
+    monkeypatch.setattr(photos, "MAX_MEGAPIXELS", 0.001)
     tiny_run(nothing, "tiny")
     picture(1, (48, 32)).save(tmp_path / "photo.png")
     client = gradio_client.Client(address(runs=nothing), verbose=False, analytics_enabled=False)

@@ -13,7 +13,7 @@ from tests.studio.tiny import tiny_checkpoint
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.zoo import Entry
 from translate.errors import UserError
-from translate.studio import batches, library
+from translate.studio.translating import batches, photos
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "MOST_PICTURES", 2)
     with pytest.raises(UserError, match="3 pictures; up to 2"):
         batches.gather([upload(tmp_path, f"{n}.png") for n in range(3)], tmp_path / "root")
-    monkeypatch.setattr(library, "MAX_MEGAPIXELS", 0.001)
+    monkeypatch.setattr(photos, "MAX_MEGAPIXELS", 0.001)
     with pytest.raises(UserError, match=r"large\.png has"):
         batches.gather([upload(tmp_path, "large.png")], tmp_path / "other")
 

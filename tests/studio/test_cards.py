@@ -12,7 +12,7 @@ from tests.conftest import picture
 from tests.studio.tiny import tiny_checkpoint
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.zoo import Entry
-from translate.studio import cards
+from translate.studio.cards import gallery, messages
 
 NASTY = """<img src=x onerror="alert(1)">'${alert(2)}`"""
 
@@ -28,7 +28,7 @@ class Elements(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
-        self.feed(html)
+        self.feed(str(html))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
@@ -45,7 +45,7 @@ class Elements(HTMLParser):
 def test_a_card_says_what_it_makes(tmp_path: Path) -> None:
     both = entry(tiny_checkpoint(tmp_path / "both", title="Horse ↔ Zebra"))
     one = entry(tiny_checkpoint(tmp_path / "one", ("b2a",)))
-    page = Elements(cards.gallery({"both": both, "one": one}, "one"))
+    page = Elements(gallery.gallery({"both": both, "one": one}, "one"))
     for words in ("Horse ↔ Zebra", "horse ⇄ zebra", "zebra → horse", "one", "Downloaded"):
         assert words in page.text
     radios = [attributes for tag, attributes in page.tags if tag == "input"]
@@ -56,10 +56,10 @@ def test_words_of_a_checkpoint_stay_words(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"title": NASTY, "summary": NASTY, "limits": NASTY, "domains": {"a": NASTY, "b": NASTY}}
     nasty = entry(tiny_checkpoint(tmp_path / "nasty", **settings))
     for html in (
-        cards.gallery({NASTY: nasty}, NASTY),
-        cards.about(nasty.config),
-        cards.hint(NASTY, NASTY),
-        cards.problem(NASTY),
+        gallery.gallery({NASTY: nasty}, NASTY),
+        gallery.about(nasty.config),
+        messages.hint(NASTY, NASTY),
+        messages.problem(NASTY),
     ):
         page = Elements(html)
         assert NASTY in page.text
@@ -68,14 +68,14 @@ def test_words_of_a_checkpoint_stay_words(tmp_path: Path) -> None:
 
 def test_samples_are_shown_before_and_after(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "tiny")
-    drawn = Elements(cards.gallery({"tiny": entry(folder)}, "tiny")).pictures()
+    drawn = Elements(gallery.gallery({"tiny": entry(folder)}, "tiny")).pictures()
     assert len(drawn) == 2
     assert all("gradient" in picture for picture in drawn)
     (folder / "samples").mkdir()
     for seed, name in enumerate(("a.jpg", "b_after.png", "b_before.jpg")):
         picture(seed, (64, 48)).save(folder / "samples" / name)
-    assert [path.name for path in cards.samples(folder)] == ["b_before.jpg", "b_after.png"]
-    photos = Elements(cards.gallery({"tiny": entry(folder)}, "tiny")).pictures()
+    assert [path.name for path in gallery.samples(folder)] == ["b_before.jpg", "b_after.png"]
+    photos = Elements(gallery.gallery({"tiny": entry(folder)}, "tiny")).pictures()
     assert len(set(photos)) == 2
     assert all("url(data:image/jpeg;base64," in photo for photo in photos)
 
@@ -84,7 +84,7 @@ def test_a_broken_sample_costs_nothing_but_itself(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "tiny")
     (folder / "samples").mkdir()
     (folder / "samples" / "one.jpg").write_text("no image")
-    assert "horse ⇄ zebra" in cards.gallery({"tiny": entry(folder)}, "tiny")
+    assert "horse ⇄ zebra" in gallery.gallery({"tiny": entry(folder)}, "tiny")
 
 
 @pytest.mark.parametrize("name", ["../secret.jpg", "/etc/hostname", "config.json", "missing.jpg", "link.jpg"])
@@ -92,13 +92,13 @@ def test_an_example_cannot_name_a_file_outside_the_checkpoint(tmp_path: Path, na
     folder = tiny_checkpoint(tmp_path / "tiny")
     picture(1).save(tmp_path / "secret.jpg")
     (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
-    assert cards.example(folder, name) is None
-    assert cards.examples(folder, [name]) == ""
+    assert gallery.example(folder, name) is None
+    assert gallery.examples(folder, [name]) == ""
 
 
 def test_examples_are_buttons_that_keep_their_numbers(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "tiny")
     picture(1).save(folder / "one.jpg")
-    page = Elements(cards.examples(folder, ["missing.jpg", "one.jpg"]))
+    page = Elements(gallery.examples(folder, ["missing.jpg", "one.jpg"]))
     buttons = [attributes for tag, attributes in page.tags if tag == "button"]
     assert [(button["data-example"], button["aria-label"]) for button in buttons] == [("1", "Try it on one.jpg")]

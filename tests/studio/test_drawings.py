@@ -18,7 +18,7 @@ from translate.checkpoints.settings import DrawingConfig
 from translate.checkpoints.zoo import Entry
 from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.studio import drawings
+from translate.studio.translating import drawings
 from translate.training.observers.provenance import describe_checkpoint
 
 LABELS = {"background": "#0000de", "palette": {"wall": "#0030ff", "door": "#00cfff", "shop": "#af0000"}}

@@ -15,8 +15,8 @@ from tests.conftest import picture
 from tests.studio.tiny import tiny_checkpoint, tiny_run
 from translate.checkpoints.zoo import Entry
 from translate.errors import UserError
-from translate.inference import translator
-from translate.studio import library
+from translate.studio.cards.words import in_words
+from translate.studio.translating import library, network, photos
 
 
 def entry(folder: Path) -> Entry:
@@ -34,7 +34,7 @@ def test_a_photo_comes_back_upright_at_its_size_under_its_name(tiny: Entry, tmp_
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
     picture(1, (60, 40)).save(tmp_path / "upload", "JPEG", exif=exif)
-    made = library.translate_photo(tmp_path / "upload", "My horse.JPG", tiny, "a2b", tmp_path / "out")
+    made = photos.translate_photo(tmp_path / "upload", "My horse.JPG", tiny, "a2b", tmp_path / "out")
     assert made.picture.name == "My-horse-zebra.png"
     assert (made.width, made.height) == (40, 60)
     for path in (made.before, made.after, made.picture):
@@ -45,7 +45,7 @@ def test_a_photo_comes_back_upright_at_its_size_under_its_name(tiny: Entry, tmp_
 
 def test_transparency_is_kept_in_the_file_and_white_in_the_view(tiny: Entry, tmp_path: Path) -> None:
     Image.new("RGBA", (40, 40), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    made = library.translate_photo(tmp_path / "clear.png", "clear.png", tiny, "a2b", tmp_path / "out")
+    made = photos.translate_photo(tmp_path / "clear.png", "clear.png", tiny, "a2b", tmp_path / "out")
     assert Image.open(made.picture).getpixel((20, 20))[3] == 0  # type: ignore[index]
     assert Image.open(made.before).getpixel((20, 20)) == (255, 255, 255)
 
@@ -54,14 +54,14 @@ def test_transparency_is_kept_in_the_file_and_white_in_the_view(tiny: Entry, tmp
 def test_every_kind_of_image_can_be_shown(tiny: Entry, tmp_path: Path, mode: str) -> None:
     image = Image.new("I;16", (40, 40), 40000) if mode == "I;16" else picture(1).convert(mode)
     image.save(tmp_path / "photo.tif")
-    made = library.translate_photo(tmp_path / "photo.tif", "photo.tif", tiny, "a2b", tmp_path / "out")
+    made = photos.translate_photo(tmp_path / "photo.tif", "photo.tif", tiny, "a2b", tmp_path / "out")
     assert Image.open(made.before).mode == "RGB"
 
 
 def test_an_unreadable_file_is_called_what_its_owner_calls_it(tiny: Entry, tmp_path: Path) -> None:
     (tmp_path / "5f3a").write_text("not an image")
     with pytest.raises(UserError) as caught:
-        library.translate_photo(tmp_path / "5f3a", "notes.jpg", tiny, "a2b", tmp_path / "out")
+        photos.translate_photo(tmp_path / "5f3a", "notes.jpg", tiny, "a2b", tmp_path / "out")
     assert "notes.jpg" in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -69,17 +69,17 @@ def test_an_unreadable_file_is_called_what_its_owner_calls_it(tiny: Entry, tmp_p
 
 def test_a_smaller_size_keeps_the_shape_and_the_transparency(tiny: Entry, tmp_path: Path) -> None:
     picture(1, (300, 100)).convert("RGBA").save(tmp_path / "wide.png")
-    made = library.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "out", longest=90)
+    made = photos.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "out", longest=90)
     assert (made.width, made.height) == (90, 30)
     assert Image.open(made.picture).mode == "RGBA"
-    made = library.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "large", longest=2048)
+    made = photos.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "large", longest=2048)
     assert (made.width, made.height) == (300, 100)  # nothing is made up
 
 
 def test_a_round_trip_is_the_translation_of_the_translation(tiny: Entry, tmp_path: Path) -> None:
     picture(1, (48, 48)).save(tmp_path / "photo.png")
-    made = library.translate_photo(tmp_path / "photo.png", "photo.png", tiny, "b2a", tmp_path / "out", round_trip=True)
-    again = library.translate_photo(made.picture, "photo.png", tiny, "a2b", tmp_path / "again")
+    made = photos.translate_photo(tmp_path / "photo.png", "photo.png", tiny, "b2a", tmp_path / "out", round_trip=True)
+    again = photos.translate_photo(made.picture, "photo.png", tiny, "a2b", tmp_path / "again")
     assert made.back is not None
     assert made.back.read_bytes() == again.after.read_bytes()
 
@@ -91,12 +91,12 @@ def test_strength_goes_from_the_photo_to_the_translation(
 ) -> None:
     image = Image.new("I;16", (40, 40), 40000) if mode == "I;16" else picture(1).convert(mode)
     image.save(tmp_path / "photo.png")
-    made = library.translate_photo(tmp_path / "photo.png", "photo.png", tiny, "a2b", tmp_path / "out")
+    made = photos.translate_photo(tmp_path / "photo.png", "photo.png", tiny, "a2b", tmp_path / "out")
     monkeypatch.setattr(library, "translate", None)  # no network runs again
-    file = library.export(made, strength, ".png")
+    file = photos.export(made, strength, ".png")
     assert file.name == "photo-zebra.png"
     before, after, faded = (
-        np.asarray(library.as_seen(Image.open(path)), dtype=float) for path in (made.photo, made.picture, file)
+        np.asarray(photos.as_seen(Image.open(path)), dtype=float) for path in (made.photo, made.picture, file)
     )
     share = min(strength, 1.0)
     assert np.abs(faded - ((1 - share) * before + share * after)).max() <= 1
@@ -104,15 +104,15 @@ def test_strength_goes_from_the_photo_to_the_translation(
 
 def test_a_download_is_png_or_jpeg_and_nothing_else(tiny: Entry, tmp_path: Path) -> None:
     Image.new("RGBA", (40, 40), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    made = library.translate_photo(tmp_path / "clear.png", "clear.png", tiny, "a2b", tmp_path / "out")
-    file = library.export(made, 1.0, ".jpg")
+    made = photos.translate_photo(tmp_path / "clear.png", "clear.png", tiny, "a2b", tmp_path / "out")
+    file = photos.export(made, 1.0, ".jpg")
     assert file.name == "clear-zebra.jpg"
     with Image.open(file) as image:
         assert image.format == "JPEG"
         assert min(image.convert("L").tobytes()) > 250  # transparency is white
     for suffix in (".gif", "/../../evil.png", ""):
         with pytest.raises(UserError, match="PNG or as JPEG"):
-            library.export(made, 0.5, suffix)
+            photos.export(made, 0.5, suffix)
 
 
 def test_every_way_of_every_checkpoint_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,24 +134,24 @@ def test_too_large_an_image_is_refused_before_it_is_decoded(tiny: Entry, tmp_pat
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT")
     with pytest.raises(UserError, match=r"bomb\.png has .* takes up to 50"):
-        library.translate_photo(tmp_path / "bomb.png", "bomb.png", tiny, "a2b", tmp_path / "out")
+        photos.translate_photo(tmp_path / "bomb.png", "bomb.png", tiny, "a2b", tmp_path / "out")
 
 
 def test_weights_stay_in_memory_until_others_need_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
-    load = translator.load
 
-    def counting(folder: Path) -> translator.Translator:
-        loaded.append(folder.name)
-        return load(folder)
+    class Counting(network.QueuedTranslator):
+        def __init__(self, folder: Path) -> None:
+            loaded.append(folder.name)
+            super().__init__(folder)
 
-    monkeypatch.setattr(translator, "load", counting)
+    monkeypatch.setattr(network, "QueuedTranslator", Counting)
     picture(1).save(tmp_path / "photo.png")
     checkpoints = {name: entry(tiny_checkpoint(tmp_path / name, ("a2b",))) for name in "abcd"}
 
     def use(name: str) -> None:
         folder = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
-        library.translate_photo(tmp_path / "photo.png", "photo.png", checkpoints[name], "a2b", folder)
+        photos.translate_photo(tmp_path / "photo.png", "photo.png", checkpoints[name], "a2b", folder)
 
     for name in "aabcad":
         use(name)
@@ -185,7 +185,7 @@ def test_checkpoints_are_found_by_name_only(tmp_path: Path, monkeypatch: pytest.
     ],
 )
 def test_result_names(name: str, target: str, expected: str) -> None:
-    assert library.result_name(name, target) == expected
+    assert photos.result_name(name, target) == expected
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_result_names(name: str, target: str, expected: str) -> None:
     ],
 )
 def test_time_in_words(seconds: float, words: str) -> None:
-    assert library.in_words(seconds) == words
+    assert in_words(seconds) == words
 
 
 def test_errors_become_sentences(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,8 +12,10 @@ gr = pytest.importorskip("gradio", reason="the studio needs gradio")
 
 from tests.studio.trained import note, trained_run  # noqa: E402
 from translate.data.report import inspect_folder  # noqa: E402
-from translate.studio import app, pictures, report_cards, visitors  # noqa: E402
-from translate.training import jobs  # noqa: E402
+from translate.runs import processes  # noqa: E402
+from translate.studio import app, visitors  # noqa: E402
+from translate.studio.cards import dataset_report, run_comparison, run_progress, sample_sheet  # noqa: E402
+from translate.studio.training import pictures  # noqa: E402
 
 WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
 
@@ -22,15 +24,15 @@ WISHES = ("Mine", "horse", "zebra", "quick", 128, "cyclegan", "a2b", False, "")
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSLATE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(jobs, "_launch", lambda run, *options: note(run))
+    monkeypatch.setattr(processes, "_launch", lambda run, *options: note(run))
 
 
 @pytest.fixture
-def heaps(unpaired: Path) -> Path:
+def unrelated(unpaired: Path) -> Path:
     """Unpaired images whose names do not suggest otherwise."""
     for path in list(unpaired.rglob("*.png")):
         path.rename(path.with_name(f"{path.parent.name}-{path.name}"))
-    return unpaired.rename(unpaired.with_name("heaps"))
+    return unpaired.rename(unpaired.with_name("unrelated"))
 
 
 def handler(runs: Path, name: str, private: bool = True) -> Any:
@@ -59,23 +61,24 @@ def zipped(root: Path, archive: Path) -> dict[str, str]:
     return {"path": str(archive), "orig_name": "horse2zebra.zip"}
 
 
-def test_a_folder_is_looked_at_and_offered(heaps: Path, paired: Path, tmp_path: Path) -> None:
-    told = handler(tmp_path / "runs", "look")(f'"{heaps}"', None, bar)
+def test_a_folder_is_looked_at_and_offered(unrelated: Path, paired: Path, tmp_path: Path) -> None:
+    told = handler(tmp_path / "runs", "look")(f'"{unrelated}"', None, bar)
     assert "6 in trainA and 5 in trainB" in told["train-report"]["value"]
     assert "CycleGAN" in told["train-report"]["value"]
     assert told["train-choices"]["visible"]
-    assert told["train-name"] == "heaps"
+    assert told["train-name"] == "unrelated"
     assert told["train-model"]["value"] == "cyclegan"
     told = handler(tmp_path / "runs", "look")(str(paired), None, bar)
     assert "8 pairs" in told["train-report"]["value"]
     assert told["train-model"]["value"] == "pix2pix"
 
 
-def test_pairs_that_do_not_match_are_no_pairs_but_two_heaps(unpaired: Path, tmp_path: Path) -> None:
+def test_pairs_that_do_not_match_are_offered_as_unpaired(unpaired: Path, tmp_path: Path) -> None:
     call = handler(tmp_path / "runs", "look")
     told = call(str(unpaired), None, bar)  # the same names in both folders, but one more in A
     assert "no partner" in told["train-report"]["value"]
-    assert told["train-model"] == gr.update(value="cyclegan", visible=True)
+    offered = [("CycleGAN (unpaired images)", "cyclegan"), ("pix2pix (paired images)", "pix2pix")]
+    assert told["train-model"] == gr.update(choices=offered, value="cyclegan", visible=True)
     refused = handler(tmp_path / "runs", "begin")(found_in(unpaired), "", *WISHES[:5], "pix2pix", *WISHES[6:])
     assert "no partner" in refused["estimate"]
     assert not (tmp_path / "runs").exists()
@@ -91,7 +94,7 @@ def test_a_folder_that_is_none_is_a_sentence(tmp_path: Path, wish: str) -> None:
 
 def test_an_open_studio_reads_no_folders_of_its_computer(unpaired: Path, tmp_path: Path) -> None:
     told = handler(tmp_path / "runs", "look", private=False)(str(unpaired), None, bar)
-    assert report_cards.ZIP_ONLY in told["train-report"]["value"]
+    assert dataset_report.ZIP_ONLY in told["train-report"]["value"]
     further = (*WISHES[:-1], "model.perceptual_weights: /etc/passwd")
     handler(tmp_path / "runs", "begin", private=False)(found_in(unpaired), "token", *further)
     assert "passwd" not in (tmp_path / "runs" / "mine" / "config.yaml").read_text()
@@ -112,9 +115,9 @@ def test_when_a_studio_is_private(host: str, auth: object, share: bool, private:
     assert visitors.is_private(host, auth, share) is private
 
 
-def test_an_upload_becomes_the_runs_own_and_nothing_else_stays(heaps: Path, tmp_path: Path) -> None:
+def test_an_upload_becomes_the_runs_own_and_nothing_else_stays(unrelated: Path, tmp_path: Path) -> None:
     cache, runs = tmp_path / "cache", tmp_path / "runs"
-    upload = zipped(heaps, tmp_path / "upload.zip")
+    upload = zipped(unrelated, tmp_path / "upload.zip")
     first = handler(runs, "unpack")(upload, None, bar)
     assert first["train-name"] == "horse2zebra"
     assert (first["train-a"], first["train-b"]) == ("horse", "zebra")
@@ -160,7 +163,7 @@ def test_visitors_of_an_open_studio_see_and_steer_their_own_only(unpaired: Path,
     assert visitors.visible_runs(runs, "bob", private=False) == []
     assert visitors.visible_runs(runs, "", private=False) == []
     handler(runs, "pause", private=False)("mine", "bob", {})  # which must not stop this very process
-    assert jobs.read_note(runs / "mine") == jobs.running(runs / "mine")
+    assert processes.read_note(runs / "mine") == processes.running(runs / "mine")
     assert "ada" not in (runs / "mine" / visitors.OWNER_FILE).read_text()
 
 
@@ -180,19 +183,18 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
 
 def test_words_of_others_are_escaped(tmp_path: Path) -> None:
     from translate.runs.listing import read_run
-    from translate.studio import compare_cards, run_cards
 
     evil = "<script>alert()</script>"
     run = read_run(trained_run(tmp_path, "mine", title=evil, data__domain_A=evil, dataset=evil))
     note(run.folder, outcome="failed", reason=evil)
     run = read_run(run.folder)
     for made in (
-        run_cards.progress(run),
-        run_cards.live_curves(run),
-        run_cards.sheet(run),
-        compare_cards.listing([run], []),
-        compare_cards.about(run),
-        compare_cards.comparison([run], True),
-        compare_cards.sure(run),
+        run_progress.progress(run),
+        run_progress.live_curves(run),
+        sample_sheet.sheet(run),
+        run_comparison.listing([run], []),
+        run_comparison.about(run),
+        run_comparison.comparison([run], True),
+        run_comparison.sure(run),
     ):
         assert "<script" not in made

@@ -10,18 +10,19 @@ import torch
 from tests.conftest import TINY_GENERATOR, hash_of, picture
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.settings import CheckpointConfig
-from translate.networks import GeneratorConfig, build_generator
+from translate.networks import build_generator
 
 
 def tiny_checkpoint(folder: Path, directions: tuple[str, ...] = ("a2b", "b2a"), **settings: Any) -> Path:
     """A checkpoint with random weights of its own, horse ↔ zebra unless `settings` say otherwise."""
-    generators = {direction: GeneratorConfig.model_validate(TINY_GENERATOR) for direction in directions}
+    generators = dict.fromkeys(directions, TINY_GENERATOR)
     tree = {"name": folder.name, "domains": {"a": "horse", "b": "zebra"}, "generators": generators} | settings
+    config = CheckpointConfig.model_validate(tree)
     networks = {}
-    for number, (direction, architecture) in enumerate(generators.items()):
-        torch.manual_seed(hash_of(str(tree["name"])) + number)
+    for number, (direction, architecture) in enumerate(config.generators.items()):
+        torch.manual_seed(hash_of(config.name) + number)
         networks[direction] = build_generator(architecture)
-    return save_checkpoint(folder, CheckpointConfig.model_validate(tree), networks)
+    return save_checkpoint(folder, config, networks)
 
 
 def tiny_run(runs: Path, name: str, **settings: Any) -> Path:

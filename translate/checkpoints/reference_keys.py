@@ -82,7 +82,7 @@ def discriminator_layers(config: DiscriminatorConfig) -> dict[str, str]:
     """Names of a discriminator's layers: here → in the reference. Raises ValueError for what the reference lacks."""
     if config.spectral_norm:
         raise ValueError("the reference implementation has no discriminator with spectral normalisation")
-    if config.architecture == "pixel":
+    if config.kind == "pixel":
         return {"layers.0.conv": "net.0", "layers.1.conv": "net.2", "layers.1.norm": "net.3", "head": "net.5"}
     layers = {"layers.0.conv": "model.0", "head": f"model.{2 + 3 * config.layers}"}
     for layer in range(1, config.layers + 1):

@@ -43,7 +43,7 @@ def export(
                 raise UserError("The reference implementation reads float32; leave out --half.")
             paths = export_reference(folder, out)
         else:
-            from translate.inference import export as exporting
+            from translate.inference.runtimes import export as exporting
 
             paths = exporting.export_checkpoint(folder, out, cast("exporting.Format", format.value), half=half)
     for note in notes if format is Format.reference else ():

@@ -16,7 +16,7 @@ def inspect(
     folder: Annotated[Path, typer.Argument(help="A folder of images to train on.")],
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Report on a folder before training: counts, sizes, unreadable files, duplicates, leaks, mismatched pairs."""
+    """Report on a folder before training: counts, sizes, unreadable files, duplicates, leaks, pairs, masks."""
     from translate.data.report import inspect_folder, render
 
     with Progress(console=Console(stderr=True), transient=True) as bar:

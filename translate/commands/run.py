@@ -37,9 +37,6 @@ def run(
         Path | None, typer.Option(help="openvino-int8: a folder of images of what is translated; needed once.")
     ] = None,
     tile: Annotated[int | None, typer.Option(help="Pixels of a tile; large images are tiled anyway, 0 never.")] = None,
-    statistics: Annotated[
-        str, typer.Option(help="Of huge images: exact, or fast: from patches, a level or two off, no scratch files.")
-    ] = "exact",
     format: Annotated[str | None, typer.Option(help="Write images as png, jpg, webp, tif, bmp or npy.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="In a folder, make anew what is done already.")
@@ -53,28 +50,27 @@ def run(
     """
     from PIL import Image
 
-    from translate.inference.files import Outcome, is_file_name, is_video, plan, translate_files, unfinished
-    from translate.inference.shares import gather, own_device, place, share
+    from translate.inference.jobs.distributed import gather_results, own_device, process_rank, share
+    from translate.inference.jobs.file_plan import is_file_name, is_video, plan_files, unfinished
+    from translate.inference.jobs.files import Outcome, translate_files
     from translate.inference.translator import load
-    from translate.inference.video import translate_video
+    from translate.inference.video.translation import translate_video
 
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are what tiles are for
     suffix = f".{format.lower().removeprefix('.')}" if format else None
-    opened = partial(
-        load, checkpoint, precision=precision, engine=engine, calibration=calibration, statistics=statistics
-    )
+    opened = partial(load, checkpoint, precision=precision, engine=engine, calibration=calibration)
     if PIPE in (out, *inputs):
         with redirect_stdout(sys.stderr):  # nothing but the image may go there
             _pipe(partial(opened, device=device), inputs, out, suffix, direction, tile)
         return
-    pairs = plan(inputs, out, suffix)
+    pairs = plan_files(inputs, out, suffix)
     translator = opened(device=own_device(device))
     mine = share(pairs)
     todo = mine if overwrite or is_file_name(out) else unfinished(mine, out, translator, direction)
     pictures, films = [pair for pair in todo if not is_video(pair)], [pair for pair in todo if is_video(pair)]
     console = Console(stderr=True)
     outcome, notes = Outcome(), []
-    shown = place()[0] == 0
+    shown = process_rank()[0] == 0
     if pictures:
         with _progress("Translating", console, shown and len(pictures) > 1) as progress:
             outcome = translate_files(translator, pictures, direction, tile, progress)
@@ -89,7 +85,7 @@ def run(
             notes += made.notes
     if len(todo) < len(mine):
         notes.append(f"{len(mine) - len(todo)} of {len(mine)} were done already; --overwrite makes them anew.")
-    failed = gather([sentence for _, sentence in outcome.failed])
+    failed = gather_results([sentence for _, sentence in outcome.failed])
     for sentence in notes:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     for sentence in failed:
@@ -106,7 +102,7 @@ def _pipe(
     direction: str | None,
     tile: int | None,
 ) -> None:
-    from translate.inference.pipes import translate_pipe
+    from translate.inference.jobs.pipes import translate_pipe
     from translate.inference.raster import WRITABLE
 
     if len(inputs) != 1 or inputs[0].is_dir():

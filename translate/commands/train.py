@@ -39,7 +39,7 @@ def train(
         settings = TrainConfig.load(preset(config), overrides)
     settings.run.dir = Path(os.path.expandvars(settings.run.dir))  # $WANDB_RUN_ID in a sweep
     try:
-        run_training(settings, resume=resume)
+        run_training(settings, resume=resume, own_process=True)
     except TrainingStopped as stopped:
         raise typer.Exit(stopped.code) from stopped
 

@@ -13,19 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import Dataset
 
 from translate.data.cache import DecodedCache
-from translate.data.folders import Domain, check_side_by_side, find_images, has_split
+from translate.data.folders import check_side_by_side, has_split
 from translate.data.formats import Pixels
 from translate.data.images import UnreadableImage, read_array
+from translate.data.masks import Mask, read_mask_of
 from translate.data.settings import DataConfig
-from translate.data.tensors import to_tensor
-from translate.data.transforms import Augment, check_sizes, prepare
+from translate.data.sources import find_sources
+from translate.data.tensors import mask_to_tensor, to_tensor
+from translate.data.transforms import Augment, check_sizes, prepare, resize
 from translate.errors import UserError
 
 Sample = dict[str, Any]
-"""A, B: FloatTensor (C, H, W) in [-1, 1]; A_path, B_path: str; skipped: list[str], "file: reason" of each new one."""
+"""One sample, or a batch of them.
+
+A, B: FloatTensor (C, H, W) in [-1, 1]; A_path, B_path: str; skipped: list[str], "file: reason" of each new one.
+Where the data set has masks also mask_A, mask_B: FloatTensor (1, H, W) in [0, 1], 1 where the object is, and all 1 for
+an image without a mask; has_mask_A, has_mask_B: FloatTensor (1, 1, 1), 1 or 0: whether the image has a mask.
+"""
 
 
 class Purpose(IntEnum):
@@ -78,9 +86,9 @@ class TranslationDataset(Dataset[Sample]):
         split = config.split
         if not training and has_split(config.root, config.val_split):
             split = config.val_split
-        folders = find_images(config.root, split=split, layout=config.layout, paired=paired, limit=config.limit)
+        sources = find_sources(config, split, paired=paired, training=training)
         self.config = config
-        self.layout = folders.layout
+        self.layout = sources.layout
         self.split = split
         self.paired = paired
         self.training = training
@@ -88,16 +96,17 @@ class TranslationDataset(Dataset[Sample]):
         self.seed = seed
         self.channels = channels
         # From here on A is what the model reads and B what it makes: the direction is applied.
-        self.domains: tuple[Domain, Domain] = (folders.A, folders.B)
-        if config.direction == "b2a":
-            self.domains = (folders.B, folders.A)
+        self.domains, self.masks, self.left_out = sources.domains, sources.masks, sources.left_out
+        self.has_masks = any(masks is not None for masks in self.masks)
         sizes = [len(domain) for domain in self.domains]
         # Validation images are few and seldom looked at; the memory is for training.
         room = int(config.cache_gb * 2**30) if training else 0
-        self.cache = DecodedCache(sum(sizes), room, local_processes())
+        self.cache = DecodedCache(sum(sizes) * (1 + self.has_masks), room, local_processes())
         self._first_slot = (0, sizes[0])
+        self._first_mask_slot = (sum(sizes), sum(sizes) + sizes[0])
         self._augment = Augment(config, paired) if training else None
         self._unreadable: dict[tuple[int, int], UnreadableImage] = {}  # of this process; a pair's stand at (0, index)
+        self._unreadable_masks: set[str] = set()
 
     def __len__(self) -> int:
         """Samples an epoch: pairs, or as many as the larger domain has images."""
@@ -128,23 +137,31 @@ class TranslationDataset(Dataset[Sample]):
                 f"The two of a pair differ in size once scaled: {path_A} is {size_text(A)} and {path_B} is "
                 f"{size_text(B)}; make them the same, or set data.preprocess to resize_and_crop."
             )
+        masks: list[Mask | None] = [None, None]
+        if self.has_masks:
+            masks = [self._read_mask(0, at_A, A, skipped), self._read_mask(1, at_B, B, skipped)]
         if self._augment is not None:
             draws = (self._stream(epoch, index, Purpose.AUGMENT_A), self._stream(epoch, index, Purpose.AUGMENT_B))
             try:
-                A, B = self._augment(A, B, draws)
+                (A, B), masks = self._augment((A, B), masks, draws)
             except Exception as error:
                 if not self._augment.transformed:
                     raise
                 reason = " ".join(str(error).split())
                 raise UserError(f"The transforms of data.augment failed on {path_A} or {path_B}: {reason}.") from error
             self._check_augmented(A, B, path_A, path_B)
-        return {
+        sample = {
             "A": to_tensor(A),
             "B": to_tensor(B),
             "A_path": str(path_A),
             "B_path": str(path_B),
             "skipped": skipped,
         }
+        if self.has_masks:
+            for name, image, mask in (("A", A, masks[0]), ("B", B, masks[1])):
+                sample[f"mask_{name}"] = mask_to_tensor(mask, image.shape[0], image.shape[1])
+                sample[f"has_mask_{name}"] = torch.full((1, 1, 1), float(mask is not None))
+        return sample
 
     def _stream(self, epoch: int, index: int, purpose: int) -> np.random.SeedSequence:
         return np.random.SeedSequence((self.seed, epoch, index, purpose))
@@ -202,6 +219,30 @@ class TranslationDataset(Dataset[Sample]):
                 self.cache.put(self._first_slot[side] + index, image)
             images.append(image)
         return images
+
+    def _read_mask(self, side: int, index: int, image: Pixels, skipped: list[str]) -> Mask | None:
+        """The mask of a prepared image, of the same height and width: from the cache, or decoded and scaled.
+
+        None where the image has none, or one that cannot be read, which is then named in `skipped`.
+        """
+        masks = self.masks[side]
+        if masks is None or not masks[index] or masks[index] in self._unreadable_masks:
+            return None
+        slot = self._first_mask_slot[side] + index
+        if (cached := self.cache.get(slot)) is not None:
+            return cached[:, :, 0]
+        try:
+            mask = read_mask_of(Path(masks[index]), self.domains[side], index)
+        except UnreadableImage as error:
+            if self.config.strict:
+                raise
+            self._unreadable_masks.add(masks[index])
+            skipped.append(f"{error.source}: {error.reason}")
+            return None
+        # A mask of another size than its image is scaled too: what counts is where in the picture it is white.
+        prepared = resize(np.ascontiguousarray(mask)[:, :, None], (image.shape[1], image.shape[0]))
+        self.cache.put(slot, prepared)
+        return prepared[:, :, 0]
 
     def _check_augmented(self, A: Any, B: Any, path_A: Path, path_B: Path) -> None:
         """Raise UserError where the user's transforms left a size or a number of channels that the networks refuse."""

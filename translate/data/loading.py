@@ -57,8 +57,9 @@ def make_loader(
         workers: loading processes; None chooses for the machine, 0 loads in this process.
         serial: take the images in order instead of shuffling them each epoch.
     Returns:
-        a loader of {"A": (N, C, H, W), "B": …, "A_path": list[str], "B_path": list[str], "skipped": list[str]}. While
-        iterating it raises the UserErrors of the dataset, also those of its workers.
+        a loader of {"A": (N, C, H, W), "B": …, "A_path": list[str], "B_path": list[str], "skipped": list[str]}, and
+        where there are masks "mask_A": (N, 1, H, W), "has_mask_A": (N, 1, 1, 1), … While iterating it raises the
+        UserErrors of the dataset, also those of its workers.
     """
     order = _Order(dataset, batch_size, seed, first_step, process, processes, serial or dataset.config.serial)
     count = choose_workers(dataset, batch_size, processes) if workers is None else workers
@@ -84,7 +85,7 @@ def choose_workers(dataset: TranslationDataset, batch_size: int, processes: int)
     count = min(8, cores - 1)
     if Path("/dev/shm").is_dir():  # batches travel through it, and containers often have 64 MB of it
         side = max(dataset.config.crop_size, dataset.config.load_size)
-        batch = batch_size * sum(dataset.channels) * side * side * 4
+        batch = batch_size * (sum(dataset.channels) + 2 * dataset.has_masks) * side * side * 4
         count = min(count, shutil.disk_usage("/dev/shm").free // (2 * 5 * batch * here))
     return count
 
@@ -169,9 +170,9 @@ def _collate(samples: Sequence[Sample | UserError]) -> Sample | UserError:
                     f"Images of different sizes cannot share a batch: once scaled, {one} and {other}; set "
                     "optim.batch_size to 1, or data.preprocess to a mode that crops."
                 )
+    tensors = [name for name, value in good[0].items() if isinstance(value, torch.Tensor)]
     return {
-        "A": torch.stack([sample["A"] for sample in good]),
-        "B": torch.stack([sample["B"] for sample in good]),
+        **{name: torch.stack([sample[name] for sample in good]) for name in tensors},
         "A_path": [sample["A_path"] for sample in good],
         "B_path": [sample["B_path"] for sample in good],
         "skipped": [note for sample in good for note in sample["skipped"]],

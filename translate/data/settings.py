@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from translate.settings import Direction, Settings
+
+
+class ObjectCropConfig(Settings):
+    """Crops chosen where the object is, so that both domains show like shares of it. For images with masks."""
+
+    share: tuple[float, float] | None = Field(
+        None, description="limits of the object's share of a crop, e.g. [0.15, 0.8]; not given: crops anywhere"
+    )
+    scale_A: tuple[int, int] | None = Field(
+        None,
+        description="limits of the side, in pixels of the scaled image of A, of what becomes crop_size pixels; "
+        "not given: 0.6 to 1.5 times crop_size",
+    )
+    scale_B: tuple[int, int] | None = Field(None, description="the same for B")
+    min_object: float = Field(
+        0.02, ge=0, lt=1, description="leave out images whose object fills less than this share of them; 0 keeps all"
+    )
+
+    @model_validator(mode="after")
+    def _limits_are_in_order(self) -> Self:
+        if self.share and not 0 <= self.share[0] < self.share[1] <= 1:
+            raise ValueError("share should be two numbers from 0 to 1, the smaller one first")
+        for name in ("scale_A", "scale_B"):
+            limits = getattr(self, name)
+            if limits and not 1 <= limits[0] <= limits[1]:
+                raise ValueError(f"{name} should be two numbers of pixels, the smaller one first")
+        return self
 
 
 class DataConfig(Settings):
@@ -47,6 +74,12 @@ class DataConfig(Settings):
     augment_B: list[dict[str, Any] | str] = Field(
         default_factory=list, description="further transforms for B alone (pixels only)"
     )
+    masks: bool = Field(True, description="load object masks where there are any: trainA_mask beside trainA, …")
+    mask_A: Path | None = Field(
+        None, description="folder of A's masks, white where the object is, where it is not beside A; may hold {split}"
+    )
+    mask_B: Path | None = Field(None, description="folder of B's masks")
+    object_crop: ObjectCropConfig = Field(default_factory=ObjectCropConfig)
     serial: bool = Field(False, description="take images in order instead of shuffling")
     limit: int | None = Field(None, ge=1, description="use at most this many images of each domain")
     workers: int | None = Field(None, ge=0, description="loading processes; chosen for the machine where not given")

@@ -18,6 +18,13 @@ def to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(planes.astype(np.float32)).div_(float(half)).sub_(1.0)
 
 
+def mask_to_tensor(mask: npt.NDArray[np.uint8] | None, height: int, width: int) -> torch.Tensor:
+    """An (H, W) mask from 0 to 255 as a (1, H, W) float32 tensor from 0 to 1; None becomes all ones of this size."""
+    if mask is None:
+        return torch.ones(1, height, width)
+    return torch.from_numpy(mask.astype(np.float32)[None]).div_(255.0)
+
+
 def to_batch(images: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
     """(N, H, W, C) pixels as `to_tensor` gives each, (N, C, H, W) on a device: as bytes on the way there."""
     half = np.iinfo(images.dtype).max / 2

@@ -77,7 +77,7 @@ def train_classifier(
     begun = time.monotonic()
     where = choose_device(device)
     dtype = choose_precision("auto", where)
-    data = DataConfig(root=root, load_size=size * 9 // 8, crop_size=size, augment=AUGMENT, workers=None)
+    data = DataConfig(root=root, load_size=size * 9 // 8, crop_size=size, augment=AUGMENT, workers=None, masks=False)
     dataset = TranslationDataset(data, channels=(channels, channels), paired=False, seed=seed)
     config = ClassifierConfig(
         domains={"a": domains[0], "b": domains[1]},

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from pathlib import Path
 
 import yaml
 
 from translate.errors import UserError
-from translate.evaluation.charts import bar_chart
 from translate.evaluation.contact_sheet import contact_sheet, examples, name_of, number
 from translate.evaluation.measure import Measured
-from translate.evaluation.page import code, facts, figures, folded, notes, page, picture, table
+from translate.evaluation.page import code, direction, facts, figures, folded, notes, page, picture, table
 from translate.evaluation.result import Evaluation, as_csv, written
+from translate.pages.charts import bar_chart
+from translate.pages.fragments import Markup
 
 EXAMPLES = 6
 """Best and worst images that the page shows of each direction."""
@@ -61,9 +61,9 @@ def render(evaluation: Evaluation) -> str:
         folded("Environment", facts(evaluation.environment)),
         folded(f"{len(evaluation.skipped)} images could not be read", code("\n".join(evaluation.skipped)))
         if evaluation.skipped
-        else "",
+        else Markup(),
     ]
-    sections.append(("Particulars", "".join(rest)))
+    sections.append(("Particulars", Markup().join(rest)))
     footer = (
         f"Made by translate {evaluation.environment['translate']} in {evaluation.seconds:.0f} seconds. Numbers compare "
         "with those of another evaluation where images, extractor and resizing agree."
@@ -113,14 +113,14 @@ def _how(evaluation: Evaluation) -> dict[str, str]:
     }
 
 
-def _direction(measured: Measured) -> str:
+def _direction(measured: Measured) -> Markup:
     best, worst = examples(measured, EXAMPLES)
     values = measured.values
     charts = []
     if "kid" in values:
         names = {"kid": "translated", "kid_untranslated": "untranslated", "kid_real": "real images"}
         bars = [(label, values[name], written(name, values[name])) for name, label in names.items() if name in values]
-        charts.append(bar_chart("KID", bars, hint="the shorter the better"))
+        charts.append(bar_chart("KID", bars, "the shorter the better"))
     if "classified_as_target" in values:
         names = {
             "classified_as_target": "translated",
@@ -128,7 +128,7 @@ def _direction(measured: Measured) -> str:
             "real_classified_as_target": "real images",
         }
         bars = [(label, values[name], written(name, values[name])) for name, label in names.items()]
-        charts.append(bar_chart(f"Taken for {measured.target}", bars, hint="by the domain classifier"))
+        charts.append(bar_chart(f"Taken for {measured.target}", bars, "by the domain classifier"))
     label = name_of(measured.ranked_by)
     columns = [name for name in measured.rows[0] if name != "name"]
     lines = [
@@ -136,15 +136,11 @@ def _direction(measured: Measured) -> str:
         for rank, at in enumerate(measured.order(), start=1)
     ]
     listed = table(["", "image", *columns], lines, range(2, 2 + len(columns)))
-    return (
-        (f'<div class="charts">{"".join(charts)}</div>' if charts else "")
-        + f"<h3>Best by {label}</h3>{_gallery(measured, best)}"
-        + (f"<h3>Worst by {label}</h3>{_gallery(measured, worst)}" if worst else "")
-        + folded(f"All {len(lines)} images", listed)
-    )
+    return direction(charts, label, _boxes(measured, best), _boxes(measured, worst), len(lines), listed)
 
 
-def _gallery(measured: Measured, chosen: list[int]) -> str:
+def _boxes(measured: Measured, chosen: list[int]) -> list[tuple[Markup, str, str]]:
+    """Of the chosen images the pictures side by side, the name and the value that ranks them."""
     boxes = []
     for at in chosen:
         shown = [
@@ -152,7 +148,5 @@ def _gallery(measured: Measured, chosen: list[int]) -> str:
             picture(measured.made[at], f"translation to {measured.target}"),
             *(picture(target, f"what it should be: {measured.target}") for target in measured.targets[at : at + 1]),
         ]
-        name = escape(str(measured.rows[at]["name"]))
-        words = f"<p><span>{name}</span><span>{escape(number(measured, at))}</span></p>"
-        boxes.append(f'<div class="pair"><div>{"".join(shown)}</div>{words}</div>')
-    return f'<div class="pairs">{"".join(boxes)}</div>'
+        boxes.append((Markup().join(shown), str(measured.rows[at]["name"]), number(measured, at)))
+    return boxes

@@ -1,4 +1,4 @@
-"""From a checkpoint and a folder to numbers: the Translator makes the images, `translate.evaluation` measures them."""
+"""Measurement of a checkpoint on a folder: the Translator makes the images, `translate.evaluation` measures them."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def record(translator: Translator, result: Evaluation) -> None:
 
 
 def environment(device: torch.device) -> dict[str, str]:
-    """Versions and machine, for a result."""
+    """The versions of the packages and the machine that a result was measured with."""
     packages = {name: version(name) for name in ("torch", "torchvision", "torchmetrics")}
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     about = {"date": now, "translate": __version__, "python": platform.python_version(), **packages}
@@ -171,7 +171,7 @@ def _directions(translator: Translator, wish: str | None) -> list[Direction]:
 
 
 def _channels(config: CheckpointConfig) -> tuple[int, int]:
-    """Channels of the checkpoint's a and of its b."""
+    """The channels of images of the checkpoint's domain a, and of its domain b."""
     if forth := config.generators.get("a2b"):
         return forth.in_channels, forth.out_channels
     back = config.generators["b2a"]
@@ -188,7 +188,7 @@ def _is_swapped(folder: Path, config: CheckpointConfig) -> bool:
 
 
 def _training_images(root: Path, judged: Judged, size: int, channels: tuple[int, int]) -> list[list[Pixels]]:
-    """As many training images of A and of B as are judged."""
+    """Read as many training images of A and of B as are judged."""
     limit = (len(judged.A), len(judged.B))
     found = read_split(root, split=TRAINING_SPLIT, paired=False, size=size, channels=channels, limit=limit)
     return [found.A.images, found.B.images]

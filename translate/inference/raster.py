@@ -1,4 +1,4 @@
-"""What is translated, as pixels: from an image file, and to one.
+"""Images as pixels: reading them from files as networks need them, and writing results to files.
 
 - Orientation (EXIF) is applied. Colours are converted to sRGB by the embedded profile, because that is what networks
   know; the result is sRGB and carries none.
@@ -24,9 +24,9 @@ from translate.errors import UserError
 WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes that results are written with; anything else becomes PNG."""
 DEEP = frozenset({".npy", ".png", ".tif", ".tiff"})
-"""Of these, the ones with 16 bits a channel."""
+"""Suffixes of the formats that can hold 16 bits a channel."""
 OPAQUE = frozenset({".bmp", ".jpeg", ".jpg"})
-"""The ones without transparency."""
+"""Suffixes of the formats that cannot hold transparency."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # colours at full resolution
     "WEBP": {"quality": 95},
@@ -64,7 +64,7 @@ def bits_for(raster: Raster, suffix: str) -> int:
 
 
 def to_picture(raster: Raster) -> Image.Image:
-    """As a PIL image with 8 bits a channel: L, LA, RGB or RGBA.
+    """Convert an image to a PIL image with 8 bits a channel: L, LA, RGB or RGBA.
 
     Raises:
         UserError: it has more channels.
@@ -76,7 +76,7 @@ def to_picture(raster: Raster) -> Image.Image:
 
 
 def encode(raster: Raster, suffix: str) -> bytes:
-    """The file of an image in the format that a suffix out of WRITABLE names. JPEG and BMP show transparency as white.
+    """Encode an image in the format that a suffix out of WRITABLE names. JPEG and BMP show transparency as white.
 
     Raises:
         UserError: the format cannot hold it.
@@ -123,14 +123,14 @@ def write_raster(raster: Raster, path: Path) -> None:
 
 
 def _joined(raster: Raster) -> Pixels:
-    """Colour and alpha in one array, where they make a picture."""
+    """Put colour and alpha into one array, where the colour is grey or RGB."""
     if raster.alpha is None or raster.colour.shape[2] not in (1, 3):
         return raster.colour
     return np.concatenate([raster.colour, _deepen(raster.alpha, raster.colour.dtype.itemsize * 8)], axis=2)
 
 
 def _deepen(pixels: Pixels, bits: int) -> Pixels:
-    """With 8 or 16 bits a channel."""
+    """Convert pixels to 8 or 16 bits a channel."""
     if pixels.dtype.itemsize * 8 == bits:
         return pixels
     if bits == 16:

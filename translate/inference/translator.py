@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from pathlib import Path
-from typing import Self, TypeAlias, cast, overload
+from typing import Self, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -18,19 +18,24 @@ from translate.checkpoints.zoo import resolve
 from translate.data.tensors import from_batch, to_batch
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
-from translate.inference.engines import Engine, choose_engine, make_engine
 from translate.inference.raster import Raster, read_raster, to_picture
-from translate.inference.steady import steady_norms
-from translate.inference.tiling import Statistics, translate_tiled
+from translate.inference.runtimes.engines import Engine, choose_engine, make_engine
+from translate.inference.temporal_norm import average_over_frames
+from translate.inference.tiling import translate_tiled
+from translate.kernels.optimise import optimise
+from translate.networks.generator import Generator
 from translate.settings import Direction
 
 TILED_FROM = 1_100_000
 """Pixels above which an image is computed in tiles: for its memory, and because PyTorch's norms of channels_last images
 add up their pixels one by one in float32. At 2048×1536 that costs up to 3 grey levels, here at most 0.2; tiles are
 exact (measured against float64)."""
+BLENDED_FROM = 2**21
+"""Pixels above which a generator that does not describe its layers computes an image in blended tiles. They are not
+exact, so images stay whole as long as memory allows: at this size three activations of 64 channels take 1.6 GB."""
 TILE = 512
 SMALLEST_SIDE = 32
-"""Pixels; narrower images are padded, because a network's bottleneck needs something left to reflect."""
+"""Pixels that a side must have; narrower images are padded, because a bottleneck needs something left to reflect."""
 
 Picture: TypeAlias = str | Path | Image.Image | np.ndarray
 
@@ -42,7 +47,6 @@ def load(
     precision: str = "auto",
     engine: str = "auto",
     calibration: Path | None = None,
-    statistics: str = "exact",
 ) -> Translator:
     """Open a checkpoint by name (built-in, downloaded, a run under runs/) or by folder.
 
@@ -52,18 +56,12 @@ def load(
         precision: auto, float32, bfloat16, float16.
         engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's in any case.
         calibration: for openvino-int8: a folder of images of what is translated; needed once for each checkpoint.
-        statistics: exact, or fast: norms of images too large for memory from patches of them, see `translate_tiled`.
     Raises:
         UserError: no such checkpoint, or its files are damaged; or the engine is not to be had, or another word is none
             of these.
     """
     return Translator(
-        resolve(name_or_folder),
-        device=device,
-        precision=precision,
-        engine=engine,
-        calibration=calibration,
-        statistics=statistics,
+        resolve(name_or_folder), device=device, precision=precision, engine=engine, calibration=calibration
     )
 
 
@@ -78,11 +76,7 @@ class Translator:
         precision: str = "auto",
         engine: str = "auto",
         calibration: Path | None = None,
-        statistics: str = "exact",
     ) -> None:
-        if statistics not in ("exact", "fast"):
-            raise UserError(f"The statistics of large images are exact or fast, not {statistics}.")
-        self.statistics = cast(Statistics, statistics)
         self.folder = Path(folder)
         self.config: CheckpointConfig = read_config(self.folder)
         self.device = choose_device("cpu" if device == "auto" and engine not in ("auto", "torch") else device)
@@ -91,7 +85,7 @@ class Translator:
         self.calibration = calibration
         self._engines: dict[str, Engine] = {}
         self._steady = False
-        self._generators: dict[str, torch.nn.Module] = {}
+        self._generators: dict[str, Generator] = {}
         self._loading = threading.Lock()
 
     @property
@@ -114,8 +108,9 @@ class Translator:
             image: a file, a PIL image, or an array (H, W, C) or (H, W) of uint8 or uint16. What becomes of a file's
                 orientation, colour profile, alpha channel and metadata: see `raster`.
             direction: a2b or b2a; the checkpoint's first where it is not given.
-            tile: compute in tiles of this many pixels, which bounds the memory and leaves the result as it is (see
-                `tiling`). None: images over TILED_FROM pixels in tiles of TILE, others whole; 0: always whole.
+            tile: compute in tiles of this many pixels, which bounds the memory and leaves the result as it is, but for
+                generators that do not describe their layers (see `tiling`). None: images over TILED_FROM pixels (over
+                BLENDED_FROM for such generators) in tiles of TILE, others whole; 0: always whole.
         Returns:
             an image of the same size: a PIL image of 8 bits, or an array of the input's type where an array came in.
         Raises:
@@ -153,19 +148,12 @@ class Translator:
         padded = _pad(images, config.multiple)
         top, left = (padded.shape[1] - height) // 2, (padded.shape[2] - width) // 2
         if tile is None and height * width > TILED_FROM:
-            tile = TILE
+            limit = TILED_FROM if self.generator(direction).graph() else BLENDED_FROM
+            tile = TILE if height * width > limit else 0
         if tile:
             network = self.generator(direction)
             whole = [
-                translate_tiled(
-                    network,
-                    image,
-                    tile=tile,
-                    device=self.device,
-                    dtype=self.dtype,
-                    statistics=self.statistics,
-                    bits=bits,
-                )
+                translate_tiled(network, image, tile=tile, device=self.device, dtype=self.dtype, bits=bits)
                 for image in padded
             ]
             return np.stack(whole)[:, top : top + height, left : left + width]
@@ -175,18 +163,20 @@ class Translator:
             made = made[:, :, top : top + height, left : left + width]
             return from_batch(made, bits or images.dtype.itemsize * 8)
 
-    def generator(self, direction: str) -> torch.nn.Module:
+    def generator(self, direction: str) -> Generator:
         """The network of a direction, on the Translator's device, in evaluation mode."""
         with self._loading:
             if direction not in self._generators:
                 network = load_generator(self.folder, direction)
+                assert isinstance(network, Generator)
                 if self._steady:
-                    steady_norms(network)
-                self._generators[direction] = network.to(self.device).to(memory_format=torch.channels_last)
+                    average_over_frames(network)
+                network = network.to(self.device).to(memory_format=torch.channels_last)
+                self._generators[direction] = optimise(network, self.device, self.dtype)
             return self._generators[direction]
 
     def _run(self, direction: Direction) -> Engine:
-        """What computes a direction. A film's norms remember its frames: the network they are in computes itself."""
+        """What computes a direction: an engine, or for a film the network itself, whose norms remember the frames."""
         generator = self.generator(direction)
         if self._steady:
             autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
@@ -206,7 +196,7 @@ class Translator:
             return self._engines[direction]
 
     def steady(self) -> Translator:
-        """A Translator for the frames of one film in their order, by one caller: see the module `steady`."""
+        """A Translator for the frames of one film in their order, by one caller: see `temporal_norm`."""
         other = copy.copy(self)
         other._steady, other._generators, other._loading = True, {}, threading.Lock()
         return other

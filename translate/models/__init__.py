@@ -79,4 +79,4 @@ def build_model(config: ModelConfig, merge: bool = True) -> Any:
         config: of any registered model.
         merge: send several batches through a network in one pass where that gives the same result.
     """
-    return MODELS[config.name](config, merge)  # type: ignore[call-arg]
+    return MODELS[config.name](config, merge)

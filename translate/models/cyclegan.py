@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from translate.losses import PerceptualLoss, l1
 from translate.models.discriminators import Discriminators, View, penalised
-from translate.models.merging import together
+from translate.models.merging import images_together
 from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
 from translate.networks import GeneratorConfig, build_generator
 from translate.settings import Direction
@@ -155,8 +155,8 @@ class CycleGAN(Model):
         A, B = batch["A"], batch["B"]
         images = {"real_A": A, "real_B": B}
         if self.config.lambda_identity and self.merge_G:
-            images["fake_B"], images["idt_A"] = together(self.G_A, (A, B), merge=True)
-            images["fake_A"], images["idt_B"] = together(self.G_B, (B, A), merge=True)
+            images["fake_B"], images["idt_A"] = images_together(self.G_A, (A, B))
+            images["fake_A"], images["idt_B"] = images_together(self.G_B, (B, A))
             images["rec_A"] = self.G_B(images["fake_B"])
             images["rec_B"] = self.G_A(images["fake_A"])
             return images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +106,7 @@ class Discriminators(nn.ModuleList):
             if not getattr(settings, "penalised", True):
                 continue
             shown = real.seen(settings.sees)
-            judge: Callable[[Tensor], Tensor] = lambda image, network=discriminator: _flat(network(image))  # noqa: E731
+            judge = _Judge(discriminator)
             if self._objective(settings) == "wgan_gp" and config.lambda_gp:
                 mix = torch.rand(len(shown), 1, 1, 1, device=shown.device)
                 penalty = gradient_penalty(judge, shown, fake.seen(settings.sees), mix)
@@ -139,9 +139,15 @@ def _scales(logits: Logits) -> Sequence[Tensor]:
     return [logits] if isinstance(logits, Tensor) else logits
 
 
-def _flat(logits: Logits) -> Tensor:
-    """All logits of a discriminator as one tensor: a penalty is of the gradient of their sum."""
-    return logits if isinstance(logits, Tensor) else torch.cat([scale.flatten(1) for scale in logits], 1)
+@dataclass(frozen=True)
+class _Judge:
+    """All logits of a discriminator as one tensor: a penalty is one of the gradient of their sum."""
+
+    discriminator: nn.Module
+
+    def __call__(self, images: Tensor) -> Tensor:
+        logits: Logits = self.discriminator(images)
+        return logits if isinstance(logits, Tensor) else torch.cat([scale.flatten(1) for scale in logits], 1)
 
 
 def _mean(terms: Sequence[Tensor]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -21,5 +22,12 @@ def together(network: nn.Module, batches: Sequence[Tensor], merge: bool) -> list
     sizes = [len(batch) for batch in batches]
     made = network(torch.cat(tuple(batches)))
     if isinstance(made, Tensor):
-        return list(made.split(sizes))
-    return [list(scales) for scales in zip(*(scale.split(sizes) for scale in made), strict=True)]
+        return list(torch.split(made, sizes))
+    return [list(scales) for scales in zip(*(torch.split(scale, sizes) for scale in made), strict=True)]
+
+
+def images_together(generator: nn.Module, batches: Sequence[Tensor]) -> list[Tensor]:
+    """A generator's translations of each of the (N, C, H, W) batches, in one pass if their sizes agree."""
+    made = together(generator, batches, merge=True)
+    assert all(isinstance(images, Tensor) for images in made)
+    return cast(list[Tensor], made)

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from translate.losses import Objective
-from translate.networks import AnyDiscriminator, AnyGenerator, GeneratorConfig
+from translate.networks import AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
 from translate.networks.patchgan import PatchConfig
 from translate.networks.resnet import ResNetConfig
 from translate.settings import Direction, Settings
@@ -90,15 +90,19 @@ class Published:
     files: Mapping[str, tuple[str, str, str]]
 
 
+def _one_patchgan() -> list[DiscriminatorConfig]:
+    return [PatchConfig()]
+
+
 class ModelConfig(Settings):
     """What the settings of all models have in common."""
 
-    name: str = Field(description="name of the model")
+    name: str = Field("", description="name of the model")
     generator: AnyGenerator = Field(
         default_factory=ResNetConfig, description="the generator, the same for each direction"
     )
     discriminators: list[AnyDiscriminator] = Field(
-        default_factory=lambda: [PatchConfig()],
+        default_factory=_one_patchgan,
         min_length=1,
         description="the discriminators of each domain; --model.discriminator.NAME is a setting of the first",
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from torch import nn
 
 from translate.networks.blocks import init_weights, normalise_spectrally, synchronise, use_image_statistics
+from translate.networks.generator import Generator
 from translate.networks.settings import DiscriminatorConfig, GeneratorConfig
 from translate.registry import Registry
 from translate.settings import ChosenByName
@@ -52,23 +53,25 @@ AnyDiscriminator = Annotated[DiscriminatorConfig, ChosenByName(DISCRIMINATORS, "
 """Type of a field that holds the settings of any registered discriminator; without a name they are a PatchGAN's."""
 
 
-def generator_config(architecture: str = "resnet", **settings: Any) -> Any:
+def generator_config(architecture: Any = "resnet", **settings: Any) -> Any:
     """The settings of a generator by its name, e.g. `generator_config("unet", size=128)`."""
     return GENERATORS[architecture].Config(**settings)
 
 
-def discriminator_config(kind: str = "patch", **settings: Any) -> Any:
+def discriminator_config(kind: Any = "patch", **settings: Any) -> Any:
     """The settings of a discriminator by its name, e.g. `discriminator_config("pixel", width=32)`."""
     return DISCRIMINATORS[kind].Config(**settings)
 
 
-def build_generator(config: GeneratorConfig) -> nn.Module:
+def build_generator(config: GeneratorConfig) -> Generator:
     """A generator with freshly drawn weights (torch's global generator), in training mode, on the CPU.
 
     Its forward takes (N, in_channels, H, W) in [-1, 1], sides multiples of `config.multiple`, and gives
     (N, out_channels, H, W) in [-1, 1].
     """
-    return _finish(GENERATORS[config.architecture](config), config)
+    network: Generator = GENERATORS[config.architecture](config)
+    _draw(network, config)
+    return network
 
 
 def build_discriminator(config: DiscriminatorConfig, in_channels: int) -> nn.Module:
@@ -78,13 +81,14 @@ def build_discriminator(config: DiscriminatorConfig, in_channels: int) -> nn.Mod
     such tensors where it judges at several scales. pix2pix's discriminator sees A and B together: `in_channels` is
     the sum of their channels.
     """
-    return _finish(DISCRIMINATORS[config.kind](config, in_channels), config)
+    network: nn.Module = DISCRIMINATORS[config.kind](config, in_channels)
+    _draw(network, config)
+    return network
 
 
-def _finish(network: nn.Module, config: Any) -> nn.Module:
+def _draw(network: nn.Module, config: Any) -> None:
     """Draw the weights as the settings say; a network without these settings has drawn its own."""
     if hasattr(config, "init"):
         init_weights(network, config.init, config.init_gain)
     if getattr(config, "spectral_norm", False):
         normalise_spectrally(network)
-    return network

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from translate.networks.blocks import LEAK, has_bias, make_norm, stage
-from translate.networks.convolutions import Conv2d
 from translate.networks.settings import ConvolutionalDiscriminatorConfig
 
 
@@ -30,14 +29,14 @@ class PatchDiscriminator(nn.Module):
         channels = [config.width * min(2**level, 8) for level in range(config.layers + 1)]
 
         # The first convolution has no norm; the last before the head has no stride.
-        stem = Conv2d(in_channels, channels[0], 4, stride=2, padding=1)
+        stem = nn.Conv2d(in_channels, channels[0], 4, stride=2, padding=1)
         self.layers = nn.Sequential(stage(stem, nn.Identity(), nn.LeakyReLU(LEAK, inplace=True)))
         for level in range(1, config.layers + 1):
             stride = 2 if level < config.layers else 1
-            conv = Conv2d(channels[level - 1], channels[level], 4, stride=stride, padding=1, bias=bias)
+            conv = nn.Conv2d(channels[level - 1], channels[level], 4, stride=stride, padding=1, bias=bias)
             norm = make_norm(config.norm, channels[level])
             self.layers.append(stage(conv, norm, nn.LeakyReLU(LEAK, inplace=True)))
-        self.head = Conv2d(channels[-1], 1, 4, stride=1, padding=1)
+        self.head = nn.Conv2d(channels[-1], 1, 4, stride=1, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) in [-1, 1] -> logits (N, 1, H / 2**layers - 2, W / 2**layers - 2)."""
@@ -65,12 +64,12 @@ class PixelDiscriminator(nn.Module):
     def __init__(self, config: PixelConfig, in_channels: int) -> None:
         super().__init__()
         bias, width = has_bias(config.norm), config.width
-        stem, conv = Conv2d(in_channels, width, 1), Conv2d(width, 2 * width, 1, bias=bias)
+        stem, conv = nn.Conv2d(in_channels, width, 1), nn.Conv2d(width, 2 * width, 1, bias=bias)
         self.layers = nn.Sequential(
             stage(stem, nn.Identity(), nn.LeakyReLU(LEAK, inplace=True)),
             stage(conv, make_norm(config.norm, 2 * width), nn.LeakyReLU(LEAK, inplace=True)),
         )
-        self.head = Conv2d(2 * width, 1, 1, bias=bias)
+        self.head = nn.Conv2d(2 * width, 1, 1, bias=bias)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) in [-1, 1] -> logits (N, 1, H, W)."""

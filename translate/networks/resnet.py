@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from translate.networks.blocks import generator_bias, make_norm, resize_conv, separable_conv, stage
-from translate.networks.convolutions import Conv2d, ConvTranspose2d
+from translate.networks.generator import Generator
+from translate.networks.graph import IMAGE, OUTPUT, Graph
 from translate.networks.settings import ConvolutionalGeneratorConfig, Padding
 
 REACH = 0.98
@@ -46,40 +49,38 @@ class ResNetConfig(ConvolutionalGeneratorConfig):
         return f"ResNet with {self.blocks} blocks, {self.norm_in_words}"
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(Generator):
     """c7s1-64, d128, d256, R256 × blocks, u128, u64, c7s1-3 in the words of the CycleGAN paper's appendix; any width.
 
     Channels double with each of `downsamplings` stride-2 stages, stay through the residual blocks, and halve again.
-    A compact generator is this one with a small width. With `config.attention` the head has one channel more, a mask:
-    see `finish`.
+    A compact generator is this one with a small width.
     """
 
     Config = ResNetConfig
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
-        self.out_channels = config.out_channels
-        self.attention, self.residual = False, config.residual
+        self.in_channels, self.out_channels = config.in_channels, config.out_channels
+        self.multiple, self.residual = 2**config.downsamplings, config.residual
         norm, bias = config.norm, generator_bias(config)
         channels = [config.width * 2**level for level in range(config.downsamplings + 1)]
-        stem = Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
+        stem = nn.Conv2d(config.in_channels, config.width, 7, padding=3, padding_mode="reflect", bias=bias)
 
         self.stem = stage(stem, make_norm(norm, config.width), nn.ReLU(inplace=True))
         self.down = nn.Sequential()
         for narrow, wide in pairwise(channels):
-            conv = Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
+            conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=bias)
             self.down.append(stage(conv, make_norm(norm, wide), nn.ReLU(inplace=True)))
         self.blocks = nn.Sequential(*(ResidualBlock(channels[-1], config) for _ in range(config.blocks)))
         self.up = nn.Sequential()
         for wide, narrow in pairwise(reversed(channels)):
             grow: nn.Module
             if config.upsample == "transposed":
-                grow = ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
+                grow = nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=bias)
             else:
                 grow = resize_conv(wide, narrow, config.padding, bias)
             self.up.append(stage(grow, make_norm(norm, narrow), nn.ReLU(inplace=True)))
-        made = config.out_channels
-        self.head = Conv2d(config.width, made, 7, padding=3, padding_mode="reflect")
+        self.head = nn.Conv2d(config.width, config.out_channels, 7, padding=3, padding_mode="reflect")
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1].
@@ -92,19 +93,53 @@ class ResNetGenerator(nn.Module):
     def finish(self, features: Tensor, image: Tensor) -> Tensor:
         """What the head gives, (N, C, H, W), and the input image, made an image in [-1, 1].
 
-        With attention (Tang et al. 2019, scheme I, https://arxiv.org/abs/1903.12296) the last channel is a mask: where
-        it is 0 the input shows, where it is 1 what the network has drawn. The network need not learn to copy, and a
-        background keeps its colours, which instance norm would have it guess.
-
         A residual generator draws a change of its input, added where the tanh begins: drawing nothing leaves REACH
-        times the input, any picture can still be made, and the gradient never vanishes as behind a closed mask.
+        times the input, any picture can still be made, and the gradient never vanishes.
         """
-        if self.residual:
-            return torch.tanh(features + torch.atanh(REACH * image))
-        if not self.attention:
-            return torch.tanh(features)
-        mask = torch.sigmoid(features[:, -1:])
-        return mask * torch.tanh(features[:, :-1]) + (1 - mask) * image
+        return torch.tanh(features + torch.atanh(REACH * image)) if self.residual else torch.tanh(features)
+
+    def graph(self) -> Graph:
+        """Stem, stride-2 stages, residual blocks (each an addition called `blocks.N`), upsampling stages, head."""
+        graph = Graph(self.finish)
+        layer = graph.add_module("stem", self.stem, IMAGE)
+        layer = graph.add_module("down", self.down, layer)
+        for number, block in self.blocks.named_children():
+            residual = graph.add_module(f"blocks.{number}", block, layer)
+            layer = graph.add(f"blocks.{number}", "addition", layer, residual)
+        layer = graph.add_module("up", self.up, layer)
+        layer = graph.add_module("head", self.head, layer)
+        graph.add(OUTPUT, "output", layer, *((IMAGE,) if self.residual else ()))
+        return graph
+
+    @property
+    def feature_layers(self) -> Mapping[str, int]:
+        """The encoder's layers and the blocks' outputs, numbered as in CUT's published code without anti-aliasing.
+
+        There (taesungp/contrastive-unpaired-translation, `--no_antialias`) the generator is one nn.Sequential, and with
+        two downsamplings its members are 0 the padded image; 1, 2, 3 convolution, norm, ReLU of the stem; 4, 5, 6 and
+        7, 8, 9 those of the stride-2 stages; from 10 on the blocks. CUT compares 0, 4, 8, 12 and 16 of its
+        anti-aliased generator, in which a stage has one member more: the padded image, the stages' convolutions and
+        the outputs of the first and the fifth block. Here these are called `image`, `down.0.conv`, `down.1.conv`,
+        `blocks.0` and `blocks.4` (0, 4, 7, 10, 14), the stages' with half as many rows and columns, because ours have
+        stride 2 in the convolution and not in a blur behind it. Features of a norm are given before the ReLU; the
+        published code gives them after it (its 8 is our 9), because its ReLU overwrites its input.
+        """
+        channels, layers = self.in_channels, {IMAGE: self.in_channels}
+        for name, node in self.graph().nodes.items():
+            if name.startswith(("stem.", "down.")):
+                if node.kind == "convolution":
+                    channels = cast(nn.Conv2d, self.get_submodule(name)).out_channels
+                layers[name] = channels
+        return layers | {f"blocks.{number}": channels for number in range(len(self.blocks))}
+
+    def features(self, image: Tensor, layers: Sequence[int | str]) -> list[Tensor]:
+        """Encoder features as in `Generator.features`; `image` is given with the border that the stem reflects."""
+        features = super().features(image, layers)
+        names = self.feature_names(layers)
+        return [
+            F.pad(feature, [3] * 4, mode="reflect") if name == IMAGE else feature
+            for name, feature in zip(names, features, strict=True)
+        ]
 
 
 class ResidualBlock(nn.Sequential):
@@ -116,7 +151,7 @@ class ResidualBlock(nn.Sequential):
         def conv() -> nn.Module:
             if config.separable:
                 return separable_conv(channels, channels, config.padding, bias)
-            return Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
+            return nn.Conv2d(channels, channels, 3, padding=1, padding_mode=config.padding, bias=bias)
 
         layers: dict[str, nn.Module] = {"conv1": conv(), "norm1": make_norm(config.norm, channels)}
         layers["activation"] = nn.ReLU(inplace=True)

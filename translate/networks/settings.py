@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,10 @@ class GeneratorConfig(Settings):
     out_channels: int = Field(3, ge=1, description="channels of the images it makes")
     init: Init = Field("normal", description="initialisation of the weights")
     init_gain: float = Field(0.02, gt=0, description="standard deviation (normal) or gain of the initialisation")
+
+    if TYPE_CHECKING:  # the fields of a registered class are known to that class alone
+
+        def __getattr__(self, name: str) -> Any: ...
 
     strangers: ClassVar[dict[str, Any]] = {}
     """Fields of other generators, with their defaults: files of format version 1 list them for every generator.
@@ -79,6 +83,10 @@ class DiscriminatorConfig(Settings):
         description="what it judges where there are masks: the whole image; the translated object in front of the "
         "unchanged background; or the object alone on grey",
     )
+
+    if TYPE_CHECKING:  # the fields of a registered class are known to that class alone
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def separates_images(self) -> bool:

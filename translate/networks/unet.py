@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.networks.blocks import LEAK, generator_bias, make_norm, resize_conv, stage
-from translate.networks.convolutions import Conv2d, ConvTranspose2d
+from translate.networks.generator import Generator
+from translate.networks.graph import IMAGE, OUTPUT, Graph
 from translate.networks.settings import ConvolutionalGeneratorConfig
 
 DROPOUT_FROM = 4
@@ -48,7 +50,7 @@ class UNetConfig(ConvolutionalGeneratorConfig):
         return f"U-Net of {self.size.bit_length() - 1} levels, {self.norm_in_words}"
 
 
-class UNetGenerator(nn.Module):
+class UNetGenerator(Generator):
     """Encoder and decoder of log2(size) levels with a skip connection at each: C64-C128-C256-C512-C512-… at any width.
 
     An image of size × size pixels is 1×1 in the middle. The outermost and the innermost convolution of the encoder have
@@ -59,9 +61,9 @@ class UNetGenerator(nn.Module):
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
-        self.out_channels = config.out_channels
+        self.in_channels, self.out_channels = config.in_channels, config.out_channels
         norm, bias = config.norm, generator_bias(config)
-        self.size = config.size
+        self.multiple = self.size = config.size
         levels = config.size.bit_length() - 1
         channels = [config.width * min(2**level, 8) for level in range(levels)]
 
@@ -69,12 +71,12 @@ class UNetGenerator(nn.Module):
         for level, out in enumerate(channels):
             outermost, innermost = level == 0, level == levels - 1
             before = config.in_channels if outermost else channels[level - 1]
-            conv = Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
+            conv = nn.Conv2d(before, out, 4, stride=2, padding=1, bias=bias)
             self.down.append(stage(conv, nn.Identity() if outermost or innermost else make_norm(norm, out)))
 
         def grow(before: int, out: int, bias: bool) -> nn.Module:
             if config.upsample == "transposed":
-                return ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
+                return nn.ConvTranspose2d(before, out, 4, stride=2, padding=1, bias=bias)
             return resize_conv(before, out, "zeros", bias)
 
         self.up = nn.ModuleList()
@@ -109,5 +111,29 @@ class UNetGenerator(nn.Module):
         return self.finish(self.head(features), image)
 
     def finish(self, features: Tensor, image: Tensor) -> Tensor:
-        """What the head gives, (N, C, H, W), made an image in [-1, 1]; a ResNetGenerator needs the input for it."""
+        """What the head gives, (N, C, H, W), made an image in [-1, 1]; the input `image` is not needed for it."""
         return torch.tanh(features)
+
+    def graph(self) -> Graph:
+        """The encoder's levels, then the decoder's, each reading its skip connection beside what lies below it."""
+        graph = Graph(self.finish)
+        layer = graph.add_module("down.0", self.down[0], IMAGE)
+        skips = []
+        for level, stride in enumerate(self.down[1:], start=1):
+            layer = graph.add(f"down.{level}.activation", "activation", layer, slope=LEAK)
+            skips.append(layer)
+            layer = graph.add_module(f"down.{level}", stride, layer)
+        layer = graph.add("middle.activation", "activation", layer)
+        for number, stride in enumerate(self.up):
+            grown = graph.add_module(f"up.{number}", stride, layer)
+            layer = graph.add(f"up.{number}.concatenation", "concatenation", skips.pop(), grown)
+            layer = graph.add(f"up.{number}.activation", "activation", layer)
+        layer = graph.add_module("head", self.head, layer)
+        graph.add(OUTPUT, "output", layer)
+        return graph
+
+    @property
+    def feature_layers(self) -> Mapping[str, int]:
+        """The image and the encoder's levels before their activations: `down.0.norm`, `down.1.norm`, …"""
+        convs = [cast(nn.Conv2d, stride.get_submodule("conv")) for stride in self.down]
+        return {IMAGE: self.in_channels} | {f"down.{level}.norm": conv.out_channels for level, conv in enumerate(convs)}

@@ -17,10 +17,10 @@ from typing import Any, Literal
 from translate.checkpoints.zoo import newest_checkpoint
 from translate.config import DEFAULT_EPOCHS, TrainConfig
 from translate.errors import UserError
-from translate.tracking.history import read_history
-from translate.runs.processes import LOG_FILE, read_note, running
 from translate.models import LossTerm, model_terms
 from translate.runs.changes import changed_settings, setting
+from translate.runs.processes import LOG_FILE, read_note, running
+from translate.tracking.history import read_history
 
 State = Literal["running", "pausing", "paused", "stopped", "finished", "failed"]
 UNINTERESTING = ("name", "title", "run.dir", "tracking.")

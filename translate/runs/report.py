@@ -12,24 +12,24 @@ from translate.checkpoints.folder import read_config
 from translate.checkpoints.zoo import newest_checkpoint
 from translate.config import TrainConfig
 from translate.errors import UserError
-from translate.evaluation.charts import line_chart, short
-from translate.evaluation.page import code, facts, figures, folded, page, picture
+from translate.evaluation.page import code, facts, figure_row, figures, folded, page, picture, samples
 from translate.models import model_class, model_terms
+from translate.pages.charts import Line, line_chart, short
+from translate.pages.fragments import Markup
 from translate.tracking.history import read_history
 
 SAMPLES = 4
 """Sheets that are shown: the first, the last, and between them."""
 SHEET_SIDE = 1000
-SMOOTH = 0.9
 
 Row = dict[str, Any]
-Figure = tuple[str, tuple[str, ...], str, float]
-"""Title, columns of history.jsonl, a hint, and how far the curves are smoothed."""
+Figure = tuple[str, tuple[str, ...], str, bool]
+"""Title, columns of history.jsonl, unit, and whether the curves are smoothed."""
 
 MEASUREMENTS: tuple[Figure, ...] = (
-    ("Images per second", ("images_per_second",), "", 0.0),
-    ("Learning rate", ("lr",), "", 0.0),
-    ("Memory", ("memory_gb",), "gigabytes", 0.0),
+    ("Images per second", ("images_per_second",), "", False),
+    ("Learning rate", ("lr",), "", False),
+    ("Memory", ("memory_gb",), "gigabytes", False),
 )
 """What is measured beside the losses."""
 QUIET = frozenset({"step", "epoch", "step_seconds", "data_seconds", "elapsed_seconds"})
@@ -46,9 +46,9 @@ def run_report(run: Path) -> str:
     newest = newest_checkpoint(run)
     provenance = read_config(newest).provenance.model_dump() if newest else {}
     last = rows[-1]
-    data = config.data
+    data, model = config.data, model_class(config.model.name).title
     lead = (
-        f"{model_class(config.model.name).title} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
+        f"{model} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
         f"{last['step']:,} steps so far."
     )
     sections = [
@@ -95,7 +95,7 @@ def _validation(rows: Sequence[Row]) -> Iterator[Figure]:
         if not metric.startswith("images") and "subset" not in metric and not metric.endswith("_error"):
             metrics.setdefault(metric, []).append(column)
     for metric, named in metrics.items():
-        yield metric, tuple(named), "validation images", 0.0
+        yield metric, tuple(named), "validation images", False
 
 
 def _curves(config: TrainConfig, rows: Sequence[Row]) -> list[Figure]:
@@ -103,7 +103,7 @@ def _curves(config: TrainConfig, rows: Sequence[Row]) -> list[Figure]:
     groups: dict[str, list[str]] = {}
     for term in model_terms(config.model):
         groups.setdefault(term.group, []).append(term.name)
-    figures: list[Figure] = [(group, tuple(names), "loss", SMOOTH) for group, names in groups.items()]
+    figures: list[Figure] = [(group, tuple(names), "loss", True) for group, names in groups.items()]
     figures += MEASUREMENTS
     return [*figures, *_others(rows, {name for _, columns, _, _ in figures for name in columns} | QUIET)]
 
@@ -112,23 +112,26 @@ def _others(rows: Sequence[Row], shown: Set[str]) -> Iterator[Figure]:
     """Figures for the numbers that no other figure shows."""
     for name in dict.fromkeys(name for row in rows for name in row):
         if name not in shown and not name.startswith("val/"):
-            yield name, (name,), "", SMOOTH
+            yield name, (name,), "", True
 
 
-def _charts(rows: Sequence[Row], wanted: Sequence[Figure]) -> str:
+def _charts(rows: Sequence[Row], wanted: Sequence[Figure]) -> Markup:
     drawn = []
-    for title, columns, hint, smooth in wanted:
+    for title, columns, unit, smooth in wanted:
         curves = {
             name.removeprefix("val/"): [
                 (row["step"], row[name]) for row in rows if isinstance(row.get(name), (int, float))
             ]
             for name in columns
         }
-        drawn.append(line_chart(title, curves, hint=hint, smooth=smooth))
-    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+        there = [(name, points) for name, points in curves.items() if len(points) > 1]
+        lines = [Line(name, points, colour) for colour, (name, points) in enumerate(there)]
+        if lines:
+            drawn.append(line_chart(title, lines, unit, smooth=smooth))
+    return figure_row(drawn)
 
 
-def _samples(run: Path) -> str:
+def _samples(run: Path) -> Markup:
     sheets = sorted((run / "samples").glob("step-*.png"))
     count = min(SAMPLES, len(sheets))
     chosen = [sheets[at * (len(sheets) - 1) // max(1, count - 1)] for at in range(count)]
@@ -136,6 +139,5 @@ def _samples(run: Path) -> str:
     for sheet in reversed(chosen):
         step = int(sheet.stem.removeprefix("step-"))
         with Image.open(sheet) as image:
-            drawn = picture(image, f"samples after {step} steps", SHEET_SIDE)
-        shown.append(f'<h3>After {step:,} steps</h3><div class="wide">{drawn}</div>')
-    return "".join(shown)
+            shown.append((step, picture(image, f"samples after {step} steps", SHEET_SIDE)))
+    return samples(shown)

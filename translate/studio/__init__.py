@@ -1,7 +1,7 @@
 """The studio: a web page on which anyone can translate pictures.
 
-`launch` opens it; `build` makes the page for hosts that launch it themselves. Each tab is a module with
-a `TITLE` and a `build(page, runs)` that lays it out; `app.TABS` lists them in the order of the page.
+`launch` opens it; `build` makes the page for hosts that launch it themselves. Each tab is a module of
+`tabs`; `app.TABS` lists them in the order of the page.
 """
 
 from __future__ import annotations

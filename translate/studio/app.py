@@ -17,23 +17,15 @@ from pathlib import Path
 import gradio as gr
 
 from translate.errors import UserError
-from translate.memory import share_heaps
-from translate.studio import (
-    api,
-    batch_tab,
-    cards,
-    draw_tab,
-    live_tab,
-    runs_tab,
-    theme,
-    train_tab,
-    translate_tab,
-    video_tab,
-)
+from translate.kernels.memory import share_heaps
+from translate.studio import assets, theme
+from translate.studio.cards import messages
 from translate.studio.events import QUIET
+from translate.studio.tabs import api, batch, draw, live, train, translate, video
+from translate.studio.tabs import runs as runs_tab
 from translate.studio.visitors import is_private
 
-TABS = (translate_tab, draw_tab, live_tab, video_tab, batch_tab, train_tab, runs_tab, api)
+TABS = (translate, draw, live, video, batch, train, runs_tab, api)
 
 MAX_UPLOAD = "100mb"
 MAX_WAITING = 64
@@ -62,7 +54,7 @@ def build(runs: Path = Path("runs"), private: bool = False) -> gr.Blocks:
     ) as page:
         page.private = private  # for the tabs that ask
         page.opened = threading.Event()  # somebody has the page in their browser
-        gr.HTML(cards.MASTHEAD, apply_default_css=False)
+        gr.HTML(messages.masthead(), apply_default_css=False)
         with gr.Tabs(overflow_behavior="wrap"):  # all tabs in sight, on a phone too
             for tab in TABS:
                 with gr.Tab(tab.TITLE):
@@ -106,7 +98,7 @@ def launch(
             show_error=False,
             max_file_size=MAX_UPLOAD,
             theme=theme.THEME,
-            css_paths=theme.STYLES,
+            css_paths=assets.STYLES,
             head=theme.HEAD,
             footer_links=["api"],
             run_history=False,

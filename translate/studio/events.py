@@ -12,22 +12,16 @@ from uuid import uuid4
 
 import gradio as gr
 
-from translate.studio import library
+from translate.studio.translating import library
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For the page's own small events: no part of the API, no spinner."""
 
 TRANSLATING: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "translate"}
-"""For every event that runs a network: one at a time, the others wait in the queue."""
+"""For every event that translates a picture: one at a time, the others wait in the queue."""
 
 LONG: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "long"}
-"""For work of minutes: one at a time beside the short events, so that a film does not keep all others waiting."""
-
-TRY_EXAMPLE = """element.addEventListener('click', event => {
-  const button = event.target.closest('[data-example]');
-  if (button) trigger('select', {number: Number(button.dataset.example)});
-})"""
-"""For the buttons of `cards.examples`: their `select` event carries the example's number."""
+"""For work of minutes: one at a time beside the short events. Their networks take turns (`translating.network`)."""
 
 LOOK = 0.4
 """Seconds between two looks at how far a long piece of work is."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
 THEME = gr.themes.Base(
@@ -48,6 +46,3 @@ HEAD = f"""
 <meta name="description" content="Turn one kind of picture into another.">
 <link rel="icon" href="data:image/svg+xml,{ICON}">
 """
-
-STYLES = Path(__file__).with_name("theme.css")
-"""What the theme's variables do not reach."""

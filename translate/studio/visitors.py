@@ -10,9 +10,12 @@ import hashlib
 import hmac
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from translate.errors import UserError
-from translate.runs.listing import Run, find_run, list_runs
+
+if TYPE_CHECKING:
+    from translate.runs.listing import Run
 
 OWNER_FILE = "owner"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -43,11 +46,17 @@ def owns(run: Path, visitor: str) -> bool:
 
 def visible_runs(runs: Path, visitor: str, private: bool) -> list[Run]:
     """The runs that a visitor may see, the newest first."""
+    if not runs.is_dir():
+        return []
+    from translate.runs.listing import list_runs
+
     return [run for run in list_runs(runs) if private or owns(run.folder, visitor)]
 
 
 def visible_run(runs: Path, name: str, visitor: str, private: bool) -> Run:
     """One of `visible_runs`. Raises UserError where there is none of this name."""
+    from translate.runs.listing import find_run
+
     run = find_run(runs, name)
     if not private and not owns(run.folder, visitor):
         raise UserError(f"There is no training called {name} any more.")

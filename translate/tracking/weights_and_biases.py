@@ -22,7 +22,7 @@ from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from PIL import Image
@@ -34,6 +34,18 @@ from translate.tracking.settings import TrackingConfig
 
 Mode = Literal["online", "offline", "disabled"]
 Pair = tuple[np.ndarray, np.ndarray]
+
+
+class TrackedSettings(Protocol):
+    """What a tracker needs of a run's settings (`translate.config.TrainConfig`)."""
+
+    name: str
+    tracking: TrackingConfig
+
+    def dump(self) -> dict[str, Any]:
+        """All settings as plain nested data."""
+        ...
+
 
 INIT_SECONDS = 30
 """How long the service may take to answer before the run is tracked offline."""
@@ -71,25 +83,22 @@ class Tracker:
     """One run in W&B. No call waits for it, but for the end; what fails is said once, and the training goes on.
 
     Args:
-        settings: of tracking.
-        config: all settings of the run as plain data; they are sent along.
-        name: of the run.
+        config: all settings of the run; they are sent along.
         folder: of the run. What W&B writes goes to `folder`/wandb. The rows of its history.jsonl that W&B has not got
             are sent first.
         run_id: of the run that is continued; None for a new one.
     """
 
-    def __init__(
-        self, settings: TrackingConfig, config: dict[str, Any], name: str, folder: Path, run_id: str | None
-    ) -> None:
-        self.settings, self.config, self.name = settings, config, name
+    def __init__(self, config: TrackedSettings, folder: Path, run_id: str | None) -> None:
+        self.settings, self.config = config.tracking, config.dump()
+        self.name = config.name or folder.name
         self.folder = folder
-        self.mode = choose_mode(settings.mode)
+        self.mode = choose_mode(config.tracking.mode)
         self.run_id = run_id
         if self.mode == "disabled":
             return
         self.run_id = run_id or os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # a sweep's agent gives the id
-        artifacts = settings.artifacts
+        artifacts = config.tracking.artifacts
         self.artifacts = self.mode == "online" if artifacts is None else artifacts
         self.held = -1
         """The last step that W&B has already."""

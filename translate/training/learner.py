@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from translate.checkpoints.format import copy_weights
 from translate.config import TrainConfig
 from translate.errors import UserError
+from translate.kernels.optimise import optimise
 from translate.models import Player, build_model
 from translate.networks.blocks import synchronise
 from translate.training.ema import EMA
@@ -59,6 +60,9 @@ class Learner:
             synchronise(self.model)
         self.model.to(device).to(memory_format=layout)
         self.players: dict[str, Player] = {player.name: player for player in self.model.players}
+        for player in self.players.values():
+            for network in player.networks.values():
+                optimise(network, device, dtype)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.optimizers = {player.name: self._optimizer(player) for player in self.model.players}
         self.ema = self._averages()
@@ -170,7 +174,7 @@ class Learner:
                 given = pool.query(gather(fresh.contiguous()), rng)[mine]
             else:
                 given = pool.query(fresh, rng)
-            parts = [given] if len(kept) == 1 else given.split([one.shape[1] for one in kept], 1)
+            parts = [given] if len(kept) == 1 else torch.split(given, [one.shape[1] for one in kept], 1)
             seen |= dict(zip(together, parts, strict=True))
         return seen
 
@@ -213,7 +217,7 @@ class Learner:
             raise UserError(f"The saved state is of other networks than the settings describe: {reason}") from error
         for player_name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_below(tensors, f"optimizer.{player_name}."))
-        pooled = {name.split(".")[1] for name in tensors if name.startswith("pool.")}
+        pooled = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("pool."))
         for name in pooled:
             self.pools[name] = ImagePool(getattr(self.config.model, "pool_size", 0))
             self.pools[name].load_state_dict(_below(tensors, f"pool.{name}."), self.device)

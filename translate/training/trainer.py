@@ -16,7 +16,7 @@ from translate.config import DEFAULT_EPOCHS, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, describe
 from translate.errors import TrainingStopped, UserError
-from translate.memory import keep_freed_memory, separate_large_blocks
+from translate.kernels.memory import keep_freed_memory, separate_large_blocks
 from translate.models import model_class
 from translate.runs.changes import changed_settings
 from translate.runs.processes import noted
@@ -73,20 +73,22 @@ def train_step(learner: Learner, batch: Batch, step: int, lr_factor: float = 1.0
     return losses
 
 
-def train(config: TrainConfig, resume: bool = False) -> Path:
+def train(config: TrainConfig, resume: bool = False, *, own_process: bool = False) -> Path:
     """Train a model and leave a run folder: config.yaml, history.jsonl, samples/, checkpoints/, state/.
 
     Args:
         config: all settings; `run.dir` names the folder.
         resume: go on from the folder's newest whole state, exactly: on the CPU every later loss is bit for bit that of
             a run that was never stopped. Starts from the beginning where the folder has no state yet.
+        own_process: the process is there for this run alone, as that of a command is. The settings of its memory
+            allocator are then made to suit training, and stay. None of the results depends on it.
     Returns:
         the run folder.
     Raises:
         UserError: settings, data or state that cannot be used; a loss that is no longer a number.
         TrainingStopped: SIGINT or SIGTERM came; the state is saved.
     """
-    training = Training(config, resume)
+    training = Training(config, resume, own_process)
     with noted(training.folder):
         return training.fit()
 
@@ -94,14 +96,15 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
 class Training:
     """One training. With several processes each makes one; the main one writes."""
 
-    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+    def __init__(self, config: TrainConfig, resume: bool = False, own_process: bool = False) -> None:
         self.config = config
         self.folder = config.run.dir
         self.processes = PartialState(cpu=config.run.device == "cpu")
         state = self._open_folder(resume)
         distributed = self.processes.num_processes > 1
         self.device = self.processes.device if distributed else choose_device(config.run.device)
-        if self.device.type == "cpu":
+        self.sets_allocator = own_process and self.device.type == "cpu"
+        if self.sets_allocator:
             separate_large_blocks()
 
         # The data.
@@ -175,7 +178,7 @@ class Training:
             self.step += 1
             if self.config.optim.schedule == "plateau":
                 self.schedule.observe(self.step, read_losses(losses, self.step, facts)["G_total"])
-            if self.step == begun_at + 1 and self.device.type == "cpu":
+            if self.step == begun_at + 1 and self.sets_allocator:
                 keep_freed_memory()  # not sooner: weights and moments have blocks of their own by now
 
             # Observers.

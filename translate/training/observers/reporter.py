@@ -32,9 +32,7 @@ class Reporter:
     def __enter__(self) -> Self:
         if self.facts.main:
             config = self.facts.config
-            self.tracker = Tracker(
-                config.tracking, config.dump(), config.name or config.run.dir.name, config.run.dir, self.tracker_id
-            )
+            self.tracker = Tracker(config, config.run.dir, self.tracker_id)
             self.tracker_id = self.tracker.run_id
         return self
 

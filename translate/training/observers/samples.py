@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from translate.data.tensors import to_pixels
+from translate.kernels.optimise import optimise
 from translate.models import Model
 from translate.networks.blocks import use_image_statistics
 from translate.settings import Direction
@@ -79,7 +80,11 @@ def write_sheet(
     Returns the rows: input, translation and what the model shows beside them, for one direction after the other.
     """
     if image_statistics:
-        generators = {name: use_image_statistics(copy.deepcopy(network)) for name, network in generators.items()}
+        device = batches[0]["A"].device
+        generators = {
+            name: optimise(use_image_statistics(copy.deepcopy(network)), device, torch.float32)
+            for name, network in generators.items()
+        }
     rows = [row for batch in batches for row in model.sheet(generators, batch)]
     pictures = [[rgb(image[0]) for image in row] for row in rows]
     widths = [max(row[column].shape[1] for row in pictures) for column in range(len(pictures[0]))]

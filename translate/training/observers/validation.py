@@ -18,6 +18,7 @@ from translate.errors import UserError
 from translate.evaluation.images import read_split
 from translate.evaluation.judges import Known, know, open_judges
 from translate.evaluation.measure import lower_is_better, measure, translate_all
+from translate.kernels.optimise import optimise
 from translate.models import model_class
 from translate.networks.blocks import use_image_statistics
 from translate.settings import Direction
@@ -101,7 +102,10 @@ class Validation:
         """Measure after `step`: {"val/kid_a2b": 0.31, …}. Random numbers of the run are left alone."""
         self.step = step
         if self.image_statistics:
-            generators = {name: use_image_statistics(copy.deepcopy(network)) for name, network in generators.items()}
+            generators = {
+                name: optimise(use_image_statistics(copy.deepcopy(network)), self.device, self.dtype)
+                for name, network in generators.items()
+            }
         made: dict[str, float] = {}
         ways: list[tuple[Direction, Known, Known]] = [("a2b", self.a, self.b), ("b2a", self.b, self.a)]
         for way, source, target in ways:

@@ -1,0 +1,123 @@
+"""The plan of a translation job: which file becomes which, and which results exist already.
+
+A folder that was interrupted is gone on with. A result counts as done when it is no older than its source and than the
+record (RECORD) in the output folder, which says which weights and direction the results are made with; the record is
+written anew only when one of them changes. So no list is kept that a kill could leave out of step with the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from translate.checkpoints.folder import CONFIG_FILE, weights_file
+from translate.data.listing import list_images
+from translate.errors import UserError
+from translate.inference.raster import WRITABLE
+from translate.inference.translator import Translator
+from translate.inference.video.translation import VIDEO_SUFFIXES
+
+RECORD = ".translated.json"
+"""Name of the output folder's record of what its results are made with."""
+Pair = tuple[Path, Path]
+"""A file, and the file that its translation is written to."""
+
+
+def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> list[Pair]:
+    """Plan which file the translation of each input is written to.
+
+    One file goes to `out` itself where that has the suffix of an image or a video, else into the folder `out` under its
+    own name. Folders are searched for images (not videos) and keep their inner structure; an output folder inside is
+    left out.
+
+    Args:
+        inputs: images, videos, folders.
+        out: a file or a folder; need not exist.
+        suffix: of the images' results, e.g. ".png"; by default the source's where that can be written, else ".png"
+            after the source's whole name.
+    Raises:
+        UserError: an input does not exist, a folder holds no images, several inputs are to become one file, a result
+            would overwrite an input, or it cannot be written in this format.
+    """
+    if suffix is not None and suffix not in WRITABLE:
+        there = ", ".join(sorted(known.removeprefix(".") for known in WRITABLE))
+        raise UserError(f"Results cannot be written as {suffix.removeprefix('.')}; there are {there}.")
+    pairs: list[Pair] = []
+    for source in inputs:
+        if source.is_dir():
+            images = [image for image in list_images(source) if out not in image.parents or source.is_relative_to(out)]
+            if not images:
+                raise UserError(f"{source} holds no images.")
+            pairs += [(image, out / _result_name(image.relative_to(source), suffix)) for image in images]
+        elif source.exists():
+            pairs.append((source, out / _result_name(Path(source.name), suffix)))
+        else:
+            raise UserError(f"{source} does not exist.")
+    if is_file_name(out):
+        if len(pairs) != 1:
+            raise UserError(f"{len(pairs)} images cannot all become {out}; give a folder as the output.")
+        if suffix not in (None, out.suffix.lower()):
+            raise UserError(f"{out} is not named as what it is to be written as: {suffix}.")
+        if pairs[0][0].suffix.lower() in VIDEO_SUFFIXES and out.suffix.lower() not in VIDEO_SUFFIXES:
+            raise UserError(f"{pairs[0][0]} becomes a video; call the output {out.stem}.mp4.")
+        pairs = [(pairs[0][0], out)]
+    targets, sources = Counter(target for _, target in pairs), {source.resolve() for source, _ in pairs}
+    for source, target in pairs:
+        if targets[target] > 1:
+            raise UserError(f"{targets[target]} inputs would become {target}; translate them one folder at a time.")
+        if target.resolve() in sources:
+            raise UserError(f"The translation of {source} would overwrite {target}; choose another output.")
+    return pairs
+
+
+def is_file_name(out: Path) -> bool:
+    """Whether an output names a file, not a folder."""
+    return out.suffix.lower() in WRITABLE | VIDEO_SUFFIXES and not out.is_dir()
+
+
+def is_video(pair: Pair) -> bool:
+    """Whether a pair of `plan_files` is for `translate_video`; by the names, so that a GIF may become a film."""
+    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in pair)
+
+
+def unfinished(pairs: Sequence[Pair], folder: Path, translator: Translator, direction: str | None = None) -> list[Pair]:
+    """The pairs whose results are not yet in an output folder, by the rule at the top; the record is kept up to date.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    made_with = json.dumps(_made_with(translator, direction))
+    record = folder / RECORD
+    try:
+        if not record.exists() or record.read_text(encoding="utf-8") != made_with:
+            folder.mkdir(parents=True, exist_ok=True)
+            record.write_text(made_with, encoding="utf-8")
+        begun = record.stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(f"Cannot write to {folder}: {error.strerror or error}; choose another output.") from error
+
+    def done(source: Path, target: Path) -> bool:
+        try:
+            return target.stat().st_mtime_ns >= max(source.stat().st_mtime_ns, begun)
+        except OSError:
+            return False
+
+    return [pair for pair in pairs if not done(*pair)]
+
+
+def _made_with(translator: Translator, direction: str | None) -> dict[str, str]:
+    chosen, digest = translator.direction(direction), hashlib.sha256()
+    for path in (translator.folder / CONFIG_FILE, weights_file(translator.folder, chosen)):
+        digest.update(path.read_bytes())
+    return {"checkpoint": translator.config.name, "direction": chosen, "sha256": digest.hexdigest()}
+
+
+def _result_name(path: Path, suffix: str | None) -> Path:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return path
+    if suffix is not None:
+        return path.with_suffix(suffix)
+    return path if path.suffix.lower() in WRITABLE else path.with_name(path.name + ".png")

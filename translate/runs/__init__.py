@@ -1,0 +1,1 @@
+"""Run folders as files: which there are, how they do, what they tell, and the processes that train in them."""
