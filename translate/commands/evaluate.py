@@ -178,7 +178,7 @@ def classifier(
 ) -> None:
     """Train a small network that tells A from B, for `translate evaluate --classifier`; minutes on one core."""
     from translate.evaluation.classifier import save_classifier
-    from translate.evaluation.classifier_training import train_classifier
+    from translate.evaluation.classifier.training import train_classifier
 
     first, comma, second = domains.partition(",")
     if not comma:
