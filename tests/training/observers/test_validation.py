@@ -43,7 +43,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(url: str, progress: object = None) -> Path:
         raise UserError(f"Cannot reach {url}.")
 
-    monkeypatch.setattr("translate.evaluation.similarity.published_weights", refuse)
+    monkeypatch.setattr("translate.features.lpips.published_weights", refuse)
 
 
 @pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
