@@ -23,8 +23,8 @@ from rich.console import Console
 from translate.checkpoints.zoo import available
 from translate.errors import UserError
 from translate.evaluation.classifier import load_classifier, save_classifier
-from translate.evaluation.classifier_training import train_classifier
-from translate.evaluation.measure import open_judges
+from translate.evaluation.classifier.training import train_classifier
+from translate.evaluation.judges import open_judges
 from translate.evaluation.result import Evaluation
 from translate.inference.evaluate import evaluate, record
 from translate.inference.translator import Translator, load

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from translate.data.formats import Pixels
 from translate.evaluation.extractors import Extractor
 from translate.evaluation.images import ImageSet
-from translate.evaluation.measure import Judges
+from translate.evaluation.judges import Judges
 
 
 class _Colours(nn.Module):

@@ -18,7 +18,7 @@ from translate.evaluation.classifier import (
     load_classifier,
     save_classifier,
 )
-from translate.evaluation.classifier_training import train_classifier
+from translate.evaluation.classifier.training import train_classifier
 
 BRIGHT, DARK = (200, 190, 180), (60, 70, 80)
 

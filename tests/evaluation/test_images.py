@@ -69,3 +69,30 @@ def test_the_test_split_stands_in_for_val_and_the_training_split_never(unpaired:
     with pytest.raises(UserError, match="no images to judge with"):
         read_split(unpaired)
     assert read_split(unpaired, split="train").split == "train"
+
+
+def test_masks_beside_the_images_come_at_the_images_size(unpaired: Path) -> None:
+    folder = unpaired / "valA_mask"
+    folder.mkdir()
+    left = np.zeros((20, 20), np.uint8)
+    left[:, :10] = 255
+    Image.fromarray(left).save(folder / "1.png")
+    judged = read_split(unpaired, size=32)
+    without, mask = judged.A.masks
+    assert without is None and mask is not None
+    assert mask.shape == (32, 32)
+    assert (mask[:, :14] > 128).all() and (mask[:, 18:] < 128).all()
+    assert judged.B.masks == []
+
+
+def test_pairs_share_a_mask_and_a_broken_one_is_named(paired: Path) -> None:
+    folder = paired / "val_mask"
+    folder.mkdir()
+    Image.new("L", (40, 40), 255).save(folder / "0.png")
+    (folder / "1.png").write_bytes(b"no picture")
+    judged = read_split(paired, size=0)
+    for side in (judged.A, judged.B):
+        whole, broken = side.masks
+        assert whole is not None and (whole == 255).all()
+        assert broken is None
+    assert any("1.png" in note for note in judged.skipped)

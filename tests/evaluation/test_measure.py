@@ -9,19 +9,11 @@ import pytest
 
 from tests.evaluation.conftest import image_set, tinted
 from translate.errors import UserError
+from translate.evaluation import judges as judges_module
 from translate.evaluation import measure as module
 from translate.evaluation.extractors import Extractor
-from translate.evaluation.measure import (
-    Judges,
-    Known,
-    Measured,
-    doubts,
-    know,
-    measure,
-    open_judges,
-    rank_by,
-    translate_all,
-)
+from translate.evaluation.judges import Judges, Known, know, open_judges
+from translate.evaluation.measure import Measured, doubts, measure, rank_by, translate_all
 from translate.evaluation.similarity import PSNR_TOP
 
 RED, BLUE = (190, 70, 60), (60, 80, 190)
@@ -83,6 +75,7 @@ def test_the_classifier_counts_for_the_target_whichever_side_it_is(
         return [0.9 if image[:, :, 2].mean() > image[:, :, 0].mean() else 0.2 for image in images]
 
     monkeypatch.setattr(module, "classify", blue_ones)
+    monkeypatch.setattr(judges_module, "classify", blue_ones)
     judges = Judges(None, (None, None), None, [])  # type: ignore[arg-type]
     red, blue = know(image_set(tinted(RED, 4)), "a", judges), know(image_set(tinted(BLUE, 4)), "b", judges)
     source, target = (red, blue) if target_side == "b" else (blue, red)
@@ -139,8 +132,8 @@ def test_what_cannot_be_had_is_a_note_unless_it_was_asked_for(
     def offline(*_: object, **__: object) -> None:
         raise UserError("Cannot reach the server.")
 
-    monkeypatch.setattr(module, "open_extractor", offline)
-    monkeypatch.setattr(module, "LPIPS", offline)
+    monkeypatch.setattr(judges_module, "open_extractor", offline)
+    monkeypatch.setattr(judges_module, "LPIPS", offline)
     judges = open_judges()
     assert (judges.extractor, judges.lpips) == (None, None)
     assert [note.split(".")[0] for note in judges.notes] == ["FID and KID are left out", "LPIPS is left out"]

@@ -32,7 +32,7 @@ def test_stages_compute_what_the_network_does(name: str) -> None:
     with torch.inference_mode():
         wanted = network(x)
         backbone = TorchvisionBackbone(network, 224).eval()
-        torch.testing.assert_close(backbone.logits(x), wanted, rtol=0, atol=0)
+        torch.testing.assert_close(backbone.classify(backbone.embedding(x)), wanted, rtol=0, atol=0)
         maps = backbone.maps(x, list(backbone.channels)) if backbone.channels else []
     assert backbone.channels == MAPS[name]
     assert [made.shape[1] for made in maps] == list(MAPS[name].values())

@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision.models
 import typer
 from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
 from tests.conftest import tiny_settings
+from tests.features.conftest import needs_lite
 from tests.inference.conftest import MakeCheckpoint
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import write_config
 from translate.checkpoints.settings import Provenance
+from translate.commands.evaluate import best_and_last
 from translate.commands.evaluate import evaluate as command
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, save_classifier
 from translate.evaluation.extractors import Extractor
-from translate.evaluation.measure import Judges
+from translate.evaluation.judges import Judges
 from translate.evaluation.similarity import ssim
 from translate.inference.evaluate import evaluate
 from translate.inference.translator import Translator
@@ -187,3 +190,86 @@ def test_offline_the_command_leaves_out_what_it_cannot_have(
     for wish in (["--lpips"], ["--extractor", "inception"], ["--extractor", "resnet18"]):
         with pytest.raises(UserError, match="Cannot reach"):
             run_command(*words, *wish)
+
+
+def test_a_judge_that_took_part_in_the_training_is_refused_unless_asked_for(
+    make_checkpoint: MakeCheckpoint, unpaired: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    weights = tmp_path / "resnet.pth"
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), weights)
+    folder = make_checkpoint(directions=("a2b",))
+    config = read_config(folder)
+    write_config(folder, config.model_copy(update={"provenance": Provenance(features=["lite0", "resnet18"])}))
+    words = [folder, unpaired, "--size", 32, "--no-lpips", "--device", "cpu"]
+    judge = ["--extractor", "resnet18", "--extractor-weights", weights]
+    with pytest.raises(UserError, match=r"trained against resnet18, so resnet18 cannot judge it.*--same-judge"):
+        run_command(*words, *judge)
+    assert "its numbers are too good" in " ".join(run_command(*words, *judge, "--same-judge").split())
+    assert "too good" not in run_command(*words, "--extractor", "none")
+
+
+def test_masks_beside_the_images_tell_object_from_background(make_checkpoint: MakeCheckpoint, unpaired: Path) -> None:
+    (unpaired / "valA_mask").mkdir()
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:20, :20] = 255
+    for name in ("0.png", "1.png"):
+        Image.fromarray(mask).save(unpaired / "valA_mask" / name)
+    translator = Translator(make_checkpoint(), device="cpu")
+    found = evaluate(translator, unpaired, Judges(None, None, None, []), size=0).as_dict()
+    inside, outside = [], []
+    for image in val_images(unpaired / "valA"):
+        gap = np.abs(np.asarray(translator(image, "a2b")).astype(float) - image).mean(axis=2)
+        inside.append(gap[:20, :20].mean())
+        outside.append((gap[26:].sum() + gap[:26, 26:].sum()) / (40 * 40 - 26 * 26))
+    assert found["a2b"]["change_inside"] == pytest.approx(np.mean(inside), rel=1e-4)
+    assert found["a2b"]["change_outside"] == pytest.approx(np.mean(outside), rel=1e-4)
+    assert found["a2b"]["images_with_mask"] == 2
+    assert 0 <= found["a2b"]["background_changed"] <= 1
+    assert "change_inside" not in found["b2a"]
+
+
+def test_several_checkpoints_and_the_best_and_last_of_a_run(
+    make_checkpoint: MakeCheckpoint, unpaired: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for name, steps in (("best", 10), ("step-00000020", 20)):
+        shutil.copytree(make_checkpoint(directions=("a2b",)), run / "checkpoints" / name)
+        config = read_config(run / "checkpoints" / name)
+        provenance = Provenance(steps=steps)
+        write_config(run / "checkpoints" / name, config.model_copy(update={"provenance": provenance}))
+    TrainConfig.build(tiny_settings("cyclegan", unpaired, run)).save(run / "config.yaml")
+    out, report = tmp_path / "result.json", tmp_path / "report"
+    words = [unpaired, "--extractor", "none", "--no-lpips", "--size", 32, "--device", "cpu"]
+    run_command(run, make_checkpoint(), *words, "--json", out, "--report", report)
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert len(found) == 3
+    pages = sorted(path.parent.name for path in report.glob("*/report.html"))
+    assert [name.split("-")[0] for name in pages] == ["1", "2", "3"]
+    assert pages[:2] == ["1-best", "2-step-00000020"]
+    assert best_and_last(str(run)) == [str(run / "checkpoints" / "best"), str(run / "checkpoints" / "step-00000020")]
+    assert best_and_last("horse2zebra") == ["horse2zebra"]
+    shutil.rmtree(run / "checkpoints" / "step-00000020")
+    assert best_and_last(str(run)) == [str(run)]
+
+
+@needs_lite(1)
+def test_a_label_by_an_independent_judge(make_checkpoint: MakeCheckpoint, unpaired: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    words = [make_checkpoint(), unpaired, "--extractor", "none", "--no-lpips", "--size", 32, "--device", "cpu"]
+    shown = run_command(*words, "--label", "zebra", "--structure", "lite1", "--json", out)
+    assert "Called zebra by lite1" in shown and "KID by lite1" in shown and "Structure distance" in shown
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert {
+        "top1_lite1",
+        "top5_lite1",
+        "top1_lite1_source",
+        "top1_lite1_real",
+        "kid_lite1",
+        "fid_lite1",
+    } <= found.keys()
+    assert found["judges"] == {"lite1": "EfficientNet-Lite1 on ImageNet, 240×240, bicubic (antialiased)"}
+    assert found["label"] == "zebra"
+    with pytest.raises(UserError, match="ImageNet has no class horse"):
+        run_command(*words, "--label", "horse")

@@ -155,6 +155,7 @@ def _training(config: CheckpointConfig) -> str:
     rows = {
         "Method": provenance.model,
         "Started from": provenance.start,
+        "Trained against": ", ".join(provenance.features),
         "Steps": f"{provenance.steps:,}" if provenance.steps else "",
         "Epochs": f"{provenance.epochs:g}" if provenance.epochs else "",
         "Batch size": f"{provenance.batch_size}" if provenance.batch_size else "",

@@ -39,6 +39,9 @@ class Provenance(Settings):
     license: str = Field("", description="licence of the data")
     model: str = Field("", description="pix2pix, cyclegan, or what it was imported from")
     start: str = Field("", description="the checkpoint whose generators training began with")
+    features: list[str] = Field(
+        default_factory=list, description="frozen feature networks it was trained against, which may not judge it"
+    )
     steps: int = Field(0, description="updates of the weights")
     epochs: float = Field(0.0, description="passes over the data")
     batch_size: int = Field(0, description="images a step")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,12 +14,21 @@ from rich.table import Table
 from translate.commands.terminal import console
 from translate.errors import UserError
 
+if TYPE_CHECKING:
+    from translate.evaluation.result import Evaluation
+
+if TYPE_CHECKING:
+    from translate.evaluation.result import Evaluation
+
 EXPLAINED_FROM = 110
 """Characters of a terminal's width from which the table says what each number means."""
 
 
 def evaluate(
-    checkpoint: Annotated[str, typer.Argument(help="Name of a checkpoint, or its folder, or a run's folder.")],
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(help="Names of checkpoints, or their folders; of a run's folder, the best and the last."),
+    ],
     data: Annotated[Path, typer.Argument(help="Folder of a data set; its validation images are used.")],
     direction: Annotated[str | None, typer.Option(help="a2b or b2a; all there are where not given.")] = None,
     extractor: Annotated[
@@ -31,8 +40,25 @@ def evaluate(
     lpips: Annotated[
         bool | None, typer.Option("--lpips/--no-lpips", help="Insist on LPIPS, or do without; else where it can be.")
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for a report, tables and the best and worst.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Tell which share of the images is this to a classifier of ImageNet: zebra.")
+    ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="Feature network for labels, and for a KID and FID of its own; lite1. May be repeated."),
+    ] = None,
+    structure: Annotated[
+        str | None, typer.Option(help="Feature network to compare structure by: timm/vit_small_patch8_224.dino.")
+    ] = None,
+    same_judge: Annotated[
+        bool, typer.Option("--same-judge", help="Let networks judge that the checkpoint was trained against.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the result to this file; of several, a list.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a report, tables and the best and worst; a folder in it for each.")
+    ] = None,
     images: Annotated[int | None, typer.Option(min=2, help="At most this many images of each domain.")] = None,
     size: Annotated[
         int | None, typer.Option(min=0, help="Pixels images are scaled to, 0 for none; 256 or the training size.")
@@ -50,43 +76,82 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
 ) -> None:
-    """Measure a checkpoint: FID, KID, LPIPS, SSIM, PSNR, L1, cycle error, and what a domain classifier says."""
+    """Measure checkpoints: FID, KID, LPIPS, SSIM, PSNR, L1, cycle error, what classifiers say, changes by masks."""
     import json as notation
 
-    from translate.evaluation.measure import open_judges
+    from translate.evaluation.judges import open_judges
     from translate.evaluation.report import write_report
     from translate.inference.evaluate import evaluate as run_evaluation
     from translate.inference.evaluate import record as write_into_checkpoint
     from translate.inference.translator import load
 
-    translator = load(checkpoint, device=device, precision=precision)
+    chosen = list(dict.fromkeys(name for wish in checkpoints for name in best_and_last(wish)))
+    translators = {name: load(name, device=device, precision=precision) for name in chosen}
     with Console(stderr=True).status("Opening the judges") as status:
         judges = open_judges(
             extractor,
             weights=extractor_weights,
             classifier=classifier,
             lpips=lpips,
-            device=translator.device,
+            panel=judge or (),
+            label=label,
+            structure=structure,
+            device=next(iter(translators.values())).device,
             progress=lambda done, _: status.update(f"Downloading weights, {done / 1e6:.0f} MB"),
         )
-        result = run_evaluation(
-            translator,
-            data,
-            judges,
-            direction=direction,
-            split=split,
-            paired=paired,
-            swap=swap,
-            size=size,
-            limit=images,
-            say=status.update,
-        )
+        results = {}
+        for name, translator in translators.items():
+            results[name] = run_evaluation(
+                translator,
+                data,
+                judges,
+                direction=direction,
+                split=split,
+                paired=paired,
+                swap=swap,
+                size=size,
+                limit=images,
+                same_judge=same_judge,
+                say=status.update,
+            )
+    for name, result in results.items():
+        _show(result, result.checkpoint if len(results) == 1 else name)
+    if json is not None:
+        found = [result.as_dict() for result in results.values()]
+        try:
+            json.parent.mkdir(parents=True, exist_ok=True)
+            text = notation.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False)
+            json.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"Cannot write {json}: {error.strerror}.") from error
+    for number, (name, result) in enumerate(results.items(), start=1):
+        if report is not None:
+            page = write_report(result, report / f"{number}-{Path(name).name}" if len(results) > 1 else report)
+            console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+        if record:
+            write_into_checkpoint(translators[name], result)
+            console.print(f"Recorded in {translators[name].folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def best_and_last(wish: str) -> list[str]:
+    """The checkpoints to measure: of a run that kept its best, this and the newest where they differ; else the wish."""
+    from translate.checkpoints.folder import read_config
+    from translate.checkpoints.zoo import newest_checkpoint
+
+    run = Path(wish).expanduser()
+    best, last = run / "checkpoints" / "best", newest_checkpoint(run)
+    if last is None or not best.is_dir():
+        return [wish]
+    same = read_config(best).provenance.steps == read_config(last).provenance.steps
+    return [str(best)] if same else [str(best), str(last)]
+
+
+def _show(result: Evaluation, name: str) -> None:
+    """Print the table of a result, and under it what it was made with."""
     heads, rows = result.table()
     if console.width < EXPLAINED_FROM:
         heads, rows = heads[:-1], [row[:-1] for row in rows]
-    table = Table(
-        *heads, box=None, pad_edge=False, title=escape(f"{result.checkpoint} on {result.data}, {result.split}")
-    )
+    table = Table(*heads, box=None, pad_edge=False, title=escape(f"{name} on {result.data}, {result.split}"))
     table.title_justify = "left"
     for column in table.columns[1 : 1 + len(result.directions)]:
         column.justify = "right"
@@ -95,20 +160,9 @@ def evaluate(
     console.print(table)
     counts = ", ".join(f"{one.values['images']:.0f} {one.source}" for one in result.directions)
     lines = [f"Images: {counts}; {result.resize}", *([f"Features: {result.extractor}"] if result.extractor else [])]
+    lines += [f"{key}: {about}" for key, about in result.judges.items()]
     for line in [*lines, *result.notes, *(f"Left out {note}" for note in result.skipped)]:
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
-    if json is not None:
-        try:
-            json.parent.mkdir(parents=True, exist_ok=True)
-            json.write_text(notation.dumps(result.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"Cannot write {json}: {error.strerror}.") from error
-    if report is not None:
-        page = write_report(result, report)
-        console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
-    if record:
-        write_into_checkpoint(translator, result)
-        console.print(f"Recorded in {translator.folder}", highlight=False, markup=False, soft_wrap=True)
 
 
 def classifier(
@@ -124,7 +178,7 @@ def classifier(
 ) -> None:
     """Train a small network that tells A from B, for `translate evaluate --classifier`; minutes on one core."""
     from translate.evaluation.classifier import save_classifier
-    from translate.evaluation.classifier_training import train_classifier
+    from translate.evaluation.classifier.training import train_classifier
 
     first, comma, second = domains.partition(",")
     if not comma:

@@ -42,6 +42,8 @@ class Extractor:
     device: torch.device
     classifier: tuple[DomainClassifier, ClassifierConfig] | None = None
     """Set where the extractor is a domain classifier, which also has an opinion on each image."""
+    feature_network: FeatureNetwork | None = None
+    """Set where it is a network of `translate.features`."""
 
     @torch.inference_mode()
     def features(self, images: Sequence[Pixels]) -> Tensor:
@@ -93,7 +95,7 @@ def open_extractor(
         features = classifier_features(*judge)
     else:
         features = load_features(name, weights, progress=progress)
-    return Extractor(features.title, features.resize, _Embedding(features).to(device), device, judge)
+    return Extractor(features.title, features.resize, _Embedding(features).to(device), device, judge, features)
 
 
 class _Embedding(nn.Module):

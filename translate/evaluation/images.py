@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 from translate.data.folders import Domain, check_root, check_side_by_side, find_images, has_split
 from translate.data.formats import Pixels
 from translate.data.images import UnreadableImage, read_array
+from translate.data.masks import Mask, find_masks, read_mask_of, share_masks
 from translate.data.transforms import resize
 from translate.errors import UserError
 
@@ -31,6 +32,8 @@ class ImageSet:
     """(H, W, C) each."""
     total: int
     """Images in the folder, of which these may be some."""
+    masks: list[Mask | None] = field(default_factory=list)
+    """(H, W) of each image, None where it has none; empty where no image has any."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -86,12 +89,16 @@ def read_split(
     if paired:
         both = [A is not None and B is not None for A, B in zip(*read, strict=True)]
         read = [[image if good else None for image, good in zip(images, both, strict=True)] for images in read]
+    masks_A, masks_B = (find_masks(domain, None, split, required=False) for domain in (found.A, found.B))
+    if paired:
+        masks_A, masks_B = share_masks(masks_A, masks_B)
     sets = []
-    for domain, places, images in zip((found.A, found.B), whole, read, strict=True):
-        good = [(domain.names[at], image) for at, image in zip(places, images, strict=True) if image is not None]
+    for domain, places, images, masks in zip((found.A, found.B), whole, read, (masks_A, masks_B), strict=True):
+        good = [(at, image) for at, image in zip(places, images, strict=True) if image is not None]
         if not good:
             raise UserError(f"None of the images in {domain.folder} is readable; look at them with: translate inspect.")
-        sets.append(ImageSet([name for name, _ in good], [image for _, image in good], len(domain)))
+        shown = [_read_mask(domain, at, masks[at], image, skipped) for at, image in good] if masks else []
+        sets.append(ImageSet([domain.names[at] for at, _ in good], [image for _, image in good], len(domain), shown))
     notes = [f"{path}: {reason}" for path, reason in skipped.items()]
     return Judged(sets[0], sets[1], paired, split, notes)
 
@@ -136,3 +143,15 @@ def _read(
 
     with ThreadPoolExecutor(THREADS) as pool:  # Pillow decodes and scales without the interpreter's lock
         return list(pool.map(one, places))
+
+
+def _read_mask(domain: Domain, place: int, path: str, image: Pixels, skipped: dict[Path, str]) -> Mask | None:
+    """The mask of an image at its size, None where there is none that can be read."""
+    if not path:
+        return None
+    try:
+        mask = read_mask_of(Path(path), domain, place)
+    except UnreadableImage as error:
+        skipped[Path(path)] = error.reason
+        return None
+    return resize(np.ascontiguousarray(mask)[:, :, None], (image.shape[1], image.shape[0]))[:, :, 0]

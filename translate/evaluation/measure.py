@@ -4,57 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from translate.data.formats import Pixels
-from translate.download import Progress
-from translate.errors import UserError
-from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, classify, load_classifier
+from translate.evaluation.classifier import classify
 from translate.evaluation.distances import fid, kid
-from translate.evaluation.extractors import Extractor, open_extractor
-from translate.evaluation.images import ImageSet
-from translate.evaluation.similarity import LPIPS, l1, psnr, ssim
+from translate.evaluation.judges import Judge, Judges, Known
+from translate.evaluation.similarity import change, l1, psnr, ssim, structure_distance
 
 BATCH = 8
 Row = dict[str, Any]
 
-LOWER_IS_BETTER = frozenset({"fid", "kid", "lpips", "l1", "cycle_l1", "nearest"})
-"""Of all others, higher is better."""
+LOWER_IS_BETTER = frozenset(
+    {"fid", "kid", "lpips", "l1", "cycle_l1", "nearest", "change_outside", "background_changed", "structure"}
+)
+"""Of all others, higher is better; KID and FID by a further network are called `kid_lite1`."""
+YARDSTICKS = ("_improvement", "_untranslated", "_real", "_error")
 
 
 def lower_is_better(metric: str) -> bool:
     """Whether a metric, with a direction (`kid_a2b`) or without, is the better the lower it is."""
-    return metric.removesuffix("_a2b").removesuffix("_b2a") in LOWER_IS_BETTER
-
-
-@dataclass(frozen=True)
-class Judges:
-    """What images are judged with; a judge that could not be had is None, and a note says why."""
-
-    extractor: Extractor | None
-    classifier: tuple[DomainClassifier, ClassifierConfig] | None
-    lpips: LPIPS | None
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class Known:
-    """The real images of a domain, with what the judges make of them; found once, used for both directions."""
-
-    images: ImageSet
-    side: Literal["a", "b"]
-    """Which of the two it is on disk, and to the classifier."""
-    features: Tensor | None
-    """(N, D)"""
-    training_features: Tensor | None
-    """Of as many images of the training split, for the yardstick that no translator can beat."""
-    shares: list[float] | None
-    """The classifier's probability that the image is of B."""
+    name = metric.removesuffix("_a2b").removesuffix("_b2a")
+    return name in LOWER_IS_BETTER or (name.startswith(("kid_", "fid_")) and not name.endswith(YARDSTICKS))
 
 
 @dataclass
@@ -82,62 +57,6 @@ class Measured:
         return sorted(range(len(self.rows)), key=lambda at: sign * float(self.rows[at][self.ranked_by]))
 
 
-def open_judges(
-    extractor: str | Path | None = None,
-    *,
-    weights: Path | None = None,
-    classifier: Path | None = None,
-    lpips: bool | None = None,
-    device: torch.device | None = None,
-    progress: Progress | None = None,
-) -> Judges:
-    """Open what images are judged with.
-
-    Args:
-        extractor: for FID and KID, as `open_extractor` takes it. None: the classifier where one is given, else
-            Inception, and where that cannot be had, neither FID nor KID; a note says why. "none": neither.
-        weights: for the extractor.
-        classifier: a domain classifier. None: the extractor, where it is one.
-        lpips: True: an error where it cannot be had; None: a note; False: without.
-        device: where they compute; the CPU if None.
-        progress: of downloads.
-    Raises:
-        UserError: what was asked for by name cannot be had.
-    """
-    notes: list[str] = []
-    opened: Extractor | None = None
-    if extractor != "none":
-        try:
-            opened = open_extractor(
-                extractor or classifier or "inception", weights=weights, device=device, progress=progress
-            )
-        except UserError as error:
-            if extractor or classifier:
-                raise
-            notes.append(f"FID and KID are left out. {error}")
-    judge = opened.classifier if opened else None
-    if classifier is not None and str(classifier) != str(extractor or classifier):
-        network, config = load_classifier(classifier)
-        judge = (network.to(device or torch.device("cpu")), config)
-    perceptual = None
-    if lpips is not False:
-        try:
-            perceptual = LPIPS(device, progress)
-        except UserError as error:
-            if lpips:
-                raise
-            notes.append(f"LPIPS is left out. {error}")
-    return Judges(opened, judge, perceptual, notes)
-
-
-def know(images: ImageSet, side: Literal["a", "b"], judges: Judges, training: Sequence[Pixels] | None = None) -> Known:
-    """What the judges make of the real images of a domain, and of some of its training images."""
-    features = judges.extractor.features(images.images) if judges.extractor else None
-    before = judges.extractor.features(training) if judges.extractor and training else None
-    shares = classify(*judges.classifier, images.images) if judges.classifier else None
-    return Known(images, side, features, before, shares)
-
-
 def measure(
     made: Sequence[Pixels],
     source: Known,
@@ -158,10 +77,14 @@ def measure(
     Returns:
         the numbers, and a row for each image. Distances of sets: `fid`, `kid` with its standard error `kid_error`, the
         yardsticks `kid_untranslated`, `fid_untranslated` (the sources as they are) and `kid_real` (training images of
-        the target, which no translator can beat but by luck), and `kid_improvement`, 1 − kid / kid_untranslated.
+        the target, which no translator can beat but by luck), and `kid_improvement`, 1 − kid / kid_untranslated; by
+        each further judge the same, as `kid_lite1`, `kid_lite1_error`, …
         Pairs: `ssim`, `psnr` (dB), `l1` (values from 0 to 1), `lpips`. Without pairs: `ssim_source`, how much of the
-        source's structure is left. `cycle_l1`. With a classifier: `classified_as_target`, the share of translations it
-        takes for the target, with those of the sources and of the real targets for comparison.
+        source's structure is left, and `lpips_source`. `structure`: see `structure_distance`. `cycle_l1`.
+        With masks: `change_inside`, `change_outside`, `background_changed`; see `change`.
+        With a classifier: `classified_as_target`, the share of translations it takes for the target, with those of the
+        sources and of the real targets for comparison. With a label, by each judge: `top1_lite1` and `top5_lite1`, the
+        shares of translations that have it, and for comparison `top1_lite1_source`, `top1_lite1_real`.
     """
     rows: list[Row] = [{"name": name} for name in source.images.names]
     values: dict[str, float] = {}
@@ -174,10 +97,13 @@ def measure(
     colour = made[0].shape[2] in (1, 3)
     if judges.extractor and source.features is not None and target.features is not None and colour:
         fake = judges.extractor.features(made)
-        _add_distances(values, fake, source.features, target)
+        values |= _distances(fake, source.features, target.features, target.training_features)
         nearest = torch.cdist(fake, target.features).min(dim=1).values
         for row, distance in zip(rows, nearest.tolist(), strict=True):
             row["nearest"] = distance
+    if colour:
+        for judge in judges.panel:
+            _add_judgement(values, rows, judge, judge.features(made), source, target)
     if paired:
         pairs = target.images.images
         add("ssim", ssim(made, pairs))
@@ -187,6 +113,12 @@ def measure(
             add("lpips", judges.lpips(made, pairs))
     elif made[0].shape[2] == source.images.images[0].shape[2]:
         add("ssim_source", ssim(made, source.images.images))
+        if judges.lpips and colour:
+            add("lpips_source", judges.lpips(made, source.images.images))
+    if judges.structure and colour and source.images.images[0].shape[2] in (1, 3):
+        add("structure", structure_distance(judges.structure, made, source.images.images))
+    if made[0].shape[2] == source.images.images[0].shape[2]:
+        _add_changes(values, rows, made, source)
     if back is not None:
         add("cycle_l1", l1(back, source.images.images))
     if judges.classifier and source.shares is not None and target.shares is not None:
@@ -238,20 +170,53 @@ def doubts(measured: Measured, known: tuple[Known, Known], judges: Judges) -> li
     return notes
 
 
-def _add_distances(values: dict[str, float], fake: Tensor, source: Tensor, target: Known) -> None:
-    real = target.features
-    assert real is not None
+def _distances(
+    fake: Tensor, source: Tensor, real: Tensor, training: Tensor | None, suffix: str = ""
+) -> dict[str, float]:
+    """KID and FID of features of the translations to those of the real images, with their yardsticks."""
     if min(len(fake), len(real), len(source)) < 2:
-        return  # a single image has no spread
-    values["fid"] = fid(real, fake)
+        return {}  # a single image has no spread
     found, untranslated = kid(real, fake), kid(real, source)
-    values |= {"kid": found.value, "kid_error": found.error}
-    values |= {"kid_subsets": found.subsets, "kid_subset_size": found.subset_size}
-    values |= {"fid_untranslated": fid(real, source), "kid_untranslated": untranslated.value}
-    if target.training_features is not None and len(target.training_features) > 1:
-        values["kid_real"] = kid(real, target.training_features).value
+    name = f"kid{suffix}"
+    values = {f"fid{suffix}": fid(real, fake), name: found.value, f"{name}_error": found.error}
+    values |= {f"{name}_subsets": found.subsets, f"{name}_subset_size": found.subset_size}
+    values |= {f"fid{suffix}_untranslated": fid(real, source), f"{name}_untranslated": untranslated.value}
+    if training is not None and len(training) > 1:
+        values[f"{name}_real"] = kid(real, training).value
     if untranslated.value > 0:
-        values["kid_improvement"] = 1 - found.value / untranslated.value
+        values[f"{name}_improvement"] = 1 - found.value / untranslated.value
+    return values
+
+
+def _add_judgement(
+    values: dict[str, float], rows: list[Row], judge: Judge, fake: Tensor, source: Known, target: Known
+) -> None:
+    """Distances in a judge's features, and the shares of images that have its label."""
+    originals, reals = source.by_judge[judge.key], target.by_judge[judge.key]
+    values |= _distances(fake, originals, reals, target.training_by_judge.get(judge.key), f"_{judge.key}")
+    if judge.label is None:
+        return
+    for name, features in {"": fake, "_source": originals, "_real": reals}.items():
+        ranks = judge.ranks(features)
+        for top in (1, 5):
+            values[f"top{top}_{judge.key}{name}"] = float(np.mean([rank < top for rank in ranks]))
+        if not name:
+            for row, rank in zip(rows, ranks, strict=True):
+                row[f"rank_{judge.key}"] = rank + 1
+
+
+def _add_changes(values: dict[str, float], rows: list[Row], made: Sequence[Pixels], source: Known) -> None:
+    """Changes inside and outside of the masks: the means over the images that have any to show."""
+    columns: dict[str, list[float]] = {}
+    masks = source.images.masks or [None] * len(rows)
+    for row, image, original, mask in zip(rows, made, source.images.images, masks, strict=True):
+        if mask is not None:
+            for name, value in change(image, original, mask).items():
+                row[name] = value
+                columns.setdefault(name, []).append(value)
+    values |= {name: float(np.mean(column)) for name, column in columns.items()}
+    if columns:
+        values["images_with_mask"] = max(map(len, columns.values()))
 
 
 def _of(target: Known, share: float) -> float:

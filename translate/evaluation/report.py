@@ -106,6 +106,8 @@ def _how(evaluation: Evaluation) -> dict[str, str]:
         if subsets
         else "",
         "LPIPS": evaluation.lpips,
+        "Further judges": "; ".join(evaluation.judges.values()),
+        "Structure": evaluation.structure,
         "Domain classifier": evaluation.classifier,
         "A and B": "the folder's A is the checkpoint's b" if evaluation.swapped else "",
     }

@@ -25,6 +25,11 @@ HEADINGS = {
     "classified_as_target": ("Taken for the target", "share of the translations, by the domain classifier"),
     "source_classified_as_target": ("… untranslated", "the same share of the sources as they are"),
     "real_classified_as_target": ("… real", "the same share of real images of the target"),
+    "change_inside": ("Change inside the mask", "mean difference to the source, of levels from 0 to 255"),
+    "change_outside": ("Change outside", "the same for the background; the lower the better"),
+    "background_changed": ("Background changed", "share of its pixels that differ by over 40 levels from the source"),
+    "structure": ("Structure distance", "how differently its parts are like one another; the lower, the more is kept"),
+    "lpips_source": ("LPIPS to the source", "perceptual distance that the translation goes"),
     "ssim_source": ("SSIM to the source", "how much of the source's structure is left"),
     "cycle_l1": ("Cycle error", "mean difference to the source once translated back, of values from 0 to 1"),
 }
@@ -54,6 +59,12 @@ class Evaluation:
     settings: dict[str, Any]
     """The checkpoint's config.json."""
     environment: dict[str, str]
+    judges: dict[str, str] = field(default_factory=dict)
+    """Further networks: the key that their numbers carry, as in `kid_lite1`, and what they are."""
+    label: str = ""
+    """The class of ImageNet that they look for."""
+    structure: str = ""
+    """The network that structure is seen by."""
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -73,6 +84,9 @@ class Evaluation:
             "resize": self.resize,
             "classifier": self.classifier,
             "lpips_by": self.lpips,
+            "judges": self.judges,
+            "label": self.label,
+            "structure_by": self.structure,
         }
         by_direction = {one.direction: finite(one.values) for one in self.directions}
         rest = {"notes": self.notes, "skipped": self.skipped, "seconds": self.seconds, "environment": self.environment}
@@ -81,24 +95,46 @@ class Evaluation:
     def for_checkpoint(self) -> dict[str, dict[str, Any]]:
         """The numbers by direction, each with how it was made, for a checkpoint's config.json and model card."""
         how = {"extractor": self.extractor, "resize": self.resize, "data": f"{self.data}, {self.split}"}
+        how |= {"label": self.label, "judges": ", ".join(self.judges.values())}
         return {one.direction: finite(one.values) | {k: v for k, v in how.items() if v} for one in self.directions}
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Heads and rows of a table: a metric a row, a direction a column."""
         heads = ["", *(f"{one.source} → {one.target}" for one in self.directions), ""]
         rows = []
-        for name, (title, meaning) in HEADINGS.items():
+        for name, (title, meaning) in (self._panel_headings() | HEADINGS).items():
             cells = [written(name, one.values.get(name), one.values.get(f"{name}_error")) for one in self.directions]
             if any(cells):
                 rows.append([title, *cells, meaning])
         return heads, rows
+
+    def _panel_headings(self) -> dict[str, tuple[str, str]]:
+        """The numbers of further judges that are shown: a title, and what it means."""
+        headings: dict[str, tuple[str, str]] = {}
+        for key, about in self.judges.items():
+            if self.label:
+                headings |= {
+                    f"top1_{key}": (f"Called {self.label} by {key}", f"share of the translations; {about}"),
+                    f"top5_{key}": ("… among its first five", "the same, by any of its five likeliest classes"),
+                    f"top1_{key}_source": ("… untranslated", "the same share of the sources as they are"),
+                    f"top1_{key}_real": ("… real", "the same share of real images of the target"),
+                }
+            headings |= {
+                f"kid_{key}": (f"KID by {key}", f"distance to the target's images; {about}"),
+                f"kid_{key}_untranslated": ("… untranslated", "the same for the sources as they are"),
+                f"kid_{key}_real": ("… real", "the same for training images of the target"),
+                f"fid_{key}": (f"FID by {key}", "distance to the target's images; the lower the better"),
+            }
+        return headings
 
 
 def written(name: str, value: float | None, error: float | None = None) -> str:
     """A number as people read it, e.g. `0.0123 ± 0.0021`, `94 %`, `21.37`."""
     if value is None or not math.isfinite(value):
         return ""
-    if name in SHARES:
+    if name == "background_changed":
+        return f"{100 * value:.2f} %"
+    if name in SHARES or name.startswith(("top1_", "top5_")) or name.endswith("_improvement"):
         return f"{100 * value:.0f} %"
     digits = 2 if abs(value) >= 1 else 4
     text = f"{value:.{digits}f}"

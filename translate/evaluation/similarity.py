@@ -1,4 +1,4 @@
-"""How alike two pictures of the same thing are: SSIM, PSNR, L1 and LPIPS, image by image, by torchmetrics."""
+"""How alike two pictures are, image by image: SSIM, PSNR, L1 and LPIPS by torchmetrics, changes by mask, structure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from translate.data.formats import Pixels
+from translate.data.masks import Mask, object_pixels
 from translate.download import Progress
 from translate.errors import UserError
+from translate.features import FeatureNetwork
 from translate.features.lpips import load_lpips
 
 SMALLEST_SIDE = 11
 """Pixels; SSIM's window."""
+SMALLEST_OBJECT = 0.02
+"""Share of a picture below which a mask counts as one that missed the object."""
+MARGIN = 6
+"""Pixels around the object that count neither as object nor as background: hair, shadow, and what a mask misses."""
+VISIBLE = 40
+"""Grey levels by which a pixel has to change to be seen as changed."""
 PSNR_TOP = 100.0
 """Decibels that an identical picture counts as; it would be infinite, and so would any mean that it is in."""
 
@@ -53,6 +62,58 @@ def l1(images: Sequence[Pixels], targets: Sequence[Pixels]) -> list[float]:
         float(mean_absolute_error(_levels(image), _levels(target)))
         for image, target in zip(images, targets, strict=True)
     ]
+
+
+def change(image: Pixels, source: Pixels, mask: Mask) -> dict[str, float]:
+    """How much a translation changes inside and outside of the mask of what may change.
+
+    Args:
+        image, source: the translation and what it was made of, (H, W, C) uint8 or uint16.
+        mask: (H, W) uint8, white where the object is.
+    Returns:
+        `change_inside` and `change_outside`: the mean difference in grey levels from 0 to 255, over channels, of the
+        pixels of the object and of the background, which is what lies MARGIN pixels and more away from it; and
+        `background_changed`, the share of the background's pixels that differ by more than VISIBLE levels. What has no
+        pixels is left out, and so is everything where the object fills less than SMALLEST_OBJECT: such masks have
+        mostly missed it.
+    """
+    inside = object_pixels(mask)
+    if inside.mean() < SMALLEST_OBJECT:
+        return {}
+    grown = F.max_pool2d(torch.from_numpy(inside).float()[None, None], 2 * MARGIN + 1, 1, MARGIN)[0, 0].numpy()
+    outside = grown == 0
+    difference = 255 * (_levels(image) - _levels(source)).abs().mean(dim=1)[0].numpy()
+    found = {"change_inside": float(difference[inside].mean())}
+    if outside.any():
+        found["change_outside"] = float(difference[outside].mean())
+        found["background_changed"] = float((difference[outside] > VISIBLE).mean())
+    return found
+
+
+@torch.inference_mode()
+def structure_distance(features: FeatureNetwork, images: Sequence[Pixels], sources: Sequence[Pixels]) -> list[float]:
+    """How differently the parts of two pictures are like one another, whatever they look like; 0 for the same.
+
+    The mean squared difference of the cosine similarities of all pairs of tokens. Tumanyan et al. 2022, eq. 3 and 4,
+    https://arxiv.org/abs/2201.00424, who take the keys of DINO's last layer; here the tokens are the network's deepest
+    feature map, whatever the network (`timm/vit_small_patch8_224.dino` is theirs).
+
+    Args:
+        features: the network; images are scaled to its own size.
+        images, sources: (H, W, C) uint8 or uint16, C 1 or 3.
+    """
+    device = next(features.backbone.parameters()).device
+    stride = features.strides[-1:]
+    if not stride:
+        raise UserError(f"The feature network {features.name} has no feature maps to see structure by; use another.")
+
+    def similarities(image: Pixels) -> Tensor:
+        (made,) = features(features.scale(_levels(image).to(device) * 2 - 1), stride)
+        tokens = F.normalize(made.float().flatten(2), dim=1)
+        return tokens.transpose(1, 2) @ tokens
+
+    pairs = zip(images, sources, strict=True)
+    return [float((similarities(image) - similarities(source)).square().mean()) for image, source in pairs]
 
 
 class LPIPS:

@@ -31,8 +31,8 @@ class Backbone(nn.Module):
         """(N, D): what the network feeds to its last linear layer."""
         raise NotImplementedError
 
-    def logits(self, images: Tensor) -> Tensor:
-        """(N, classes): scores before the softmax."""
+    def classify(self, embedding: Tensor) -> Tensor:
+        """(N, classes): scores before the softmax, from `embedding`'s (N, D)."""
         raise NotImplementedError
 
 
@@ -90,15 +90,23 @@ class FeatureNetwork(Frozen):
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, D): pooled penultimate features of whole images, scaled to the network's own size, for FID and KID."""
-        return self.backbone.embedding(self._scaled(images))
+        return self.backbone.embedding(self._normalised(self._levels(images)))
 
     def logits(self, images: Tensor) -> Tensor:
         """(N, classes) scores of whole images, scaled to the network's own size; `labels` names the classes.
 
         Raises UserError where the network is no classifier of ImageNet.
         """
+        return self.classify(self.embed(images))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """(N, classes) scores from what `embed` gives, for those who need both."""
         self._require_labels()
-        return self.backbone.logits(self._scaled(images))
+        return self.backbone.classify(embedding)
+
+    def scale(self, images: Tensor) -> Tensor:
+        """Whole images at the network's own size, (N, in_channels, size, size) in [-1, 1]."""
+        return self._levels(images) * 2 - 1
 
     def label(self, wanted: str) -> int:
         """The number of the class with a label such as `zebra`. Raises UserError, with labels that are near."""
@@ -138,12 +146,13 @@ class FeatureNetwork(Frozen):
             )
         return images.expand(-1, self.in_channels, -1, -1) if count == 1 else images[:, : self.in_channels]
 
-    def _scaled(self, images: Tensor) -> Tensor:
+    def _levels(self, images: Tensor) -> Tensor:
+        """Whole images at the network's own size, in [0, 1]."""
         levels = (self._coloured(images) + 1) / 2
         size = (self.size, self.size)
         if levels.shape[2:] != size:
             levels = F.interpolate(levels, size, mode=self.interpolation, antialias=True, align_corners=False)
-        return self._normalised(levels.clamp(0, 1))
+        return levels.clamp(0, 1)
 
     def _require_labels(self) -> None:
         if not self.labels:

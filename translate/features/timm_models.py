@@ -36,8 +36,8 @@ class TimmBackbone(Backbone):
         made: Tensor = self.network.forward_head(self.network.forward_features(images), pre_logits=True)
         return made.flatten(1)
 
-    def logits(self, images: Tensor) -> Tensor:
-        made: Tensor = self.network(images)
+    def classify(self, embedding: Tensor) -> Tensor:
+        made: Tensor = self.network.get_classifier()(embedding)
         return made
 
 

@@ -60,8 +60,8 @@ class TorchvisionBackbone(Backbone):
             images = stage(images)
         return images.flatten(1)
 
-    def logits(self, images: Tensor) -> Tensor:
-        made: Tensor = self.head(self.embedding(images))
+    def classify(self, embedding: Tensor) -> Tensor:
+        made: Tensor = self.head(embedding)
         return made
 
 

@@ -22,16 +22,8 @@ from translate.data.formats import Pixels
 from translate.devices import describe
 from translate.errors import UserError
 from translate.evaluation.images import Judged, describe_size, read_split
-from translate.evaluation.measure import (
-    Judges,
-    Known,
-    Measured,
-    doubts,
-    know,
-    measure,
-    rank_by,
-    translate_all,
-)
+from translate.evaluation.judges import Judges, Known, know, partial_judges
+from translate.evaluation.measure import Measured, doubts, measure, rank_by, translate_all
 from translate.evaluation.result import Evaluation
 from translate.inference.translator import Translator
 from translate.models import named_model
@@ -53,6 +45,7 @@ def evaluate(
     swap: bool | None = None,
     size: int | None = None,
     limit: int | None = None,
+    same_judge: bool = False,
     say: Callable[[str], None] = lambda stage: None,
 ) -> Evaluation:
     """Measure a checkpoint on the validation images of a folder.
@@ -60,7 +53,7 @@ def evaluate(
     Args:
         translator: the checkpoint.
         root: folder of the data set, in any layout.
-        judges: what to measure with; see `translate.evaluation.measure.open_judges`.
+        judges: what to measure with; see `translate.evaluation.judges.open_judges`.
         direction: a2b or b2a; None: all that the checkpoint has.
         split: None: val, else test.
         paired: whether A and B are pairs; None: where the checkpoint's model learns from pairs, and where the two lie
@@ -69,12 +62,14 @@ def evaluate(
             whose domains have the checkpoint's names; else not.
         size: pixels of the squares that images are scaled to, 0 for none; None: SIZE, or the training size if larger.
         limit: at most this many images of each domain.
+        same_judge: let networks judge that the checkpoint was trained against; a note says so.
         say: called with what is being done.
     Raises:
-        UserError: no such direction or split, or the images do not fit the checkpoint.
+        UserError: no such direction or split, the images do not fit the checkpoint, or it was trained against a judge.
     """
     begun = time.monotonic()
     config = translator.config
+    partiality = partial_judges(judges, config.provenance.features, config.name, insist=same_judge)
     directions = _directions(translator, direction)
     swapped = _is_swapped(translator.folder, config) if swap is None else swap
     size = max(SIZE, config.image_size) if size is None else size
@@ -87,14 +82,14 @@ def evaluate(
         root, split=split, paired=paired, size=size, channels=channels[::-1] if swapped else channels, limit=limit
     )
     training: list[list[Pixels]] | list[None] = [None, None]
-    if judges.extractor and judged.split != TRAINING_SPLIT and has_split(root, TRAINING_SPLIT):
+    if (judges.extractor or judges.panel) and judged.split != TRAINING_SPLIT and has_split(root, TRAINING_SPLIT):
         training = _training_images(root, judged, size, channels[::-1] if swapped else channels)
     sides = (judged.A, judged.B)
     known_A = know(sides[0], "a", judges, training[0])
     known_B = know(sides[1], "b", judges, training[1])
     a, b = (known_B, known_A) if swapped else (known_A, known_B)
 
-    measured, notes = [], list(judges.notes)
+    measured, notes = [], [*judges.notes, *partiality]
     for way in directions:
         source, target = (a, b) if way == "a2b" else (b, a)
         say(f"Translating {' → '.join(config.ends(way))}")
@@ -112,8 +107,11 @@ def evaluate(
         extractor=extractor.name if extractor else "",
         resize=describe_size(size) + (f"; features: {extractor.resize}" if extractor else ""),
         classifier=judges.classifier[1].dataset if judges.classifier else "",
-        lpips=judges.lpips.name if judges.lpips and judged.paired else "",
+        lpips=judges.lpips.name if judges.lpips else "",
         directions=measured,
+        judges={judge.key: f"{judge.network.title}, {judge.network.resize}" for judge in judges.panel},
+        label=judges.label,
+        structure=judges.structure.title if judges.structure else "",
         settings=config.model_dump(mode="json", exclude={"metrics"}),
         environment=environment(translator.device),
         notes=list(dict.fromkeys(notes)),

@@ -15,7 +15,7 @@ from translate.checkpoints.format import load_generator
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, save_classifier
-from translate.evaluation.measure import open_judges
+from translate.evaluation.judges import open_judges
 from translate.inference.evaluate import evaluate
 from translate.inference.translator import Translator
 from translate.tracking.history import read_history
@@ -43,7 +43,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(url: str, progress: object = None) -> Path:
         raise UserError(f"Cannot reach {url}.")
 
-    monkeypatch.setattr("translate.evaluation.similarity.published_weights", refuse)
+    monkeypatch.setattr("translate.features.lpips.published_weights", refuse)
 
 
 @pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])

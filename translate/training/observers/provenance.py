@@ -41,6 +41,7 @@ def describe_checkpoint(
             license=config.license,
             model=config.model.name,
             start=config.run.start_from or "",
+            features=model_class(config.model.name).features(config.model),
             steps=step,
             epochs=round(epochs, 3),
             batch_size=global_batch,

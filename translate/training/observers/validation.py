@@ -16,7 +16,8 @@ from translate.data.formats import Pixels
 from translate.data.tensors import to_pixels, to_tensor
 from translate.errors import UserError
 from translate.evaluation.images import read_split
-from translate.evaluation.measure import Known, know, lower_is_better, measure, open_judges, translate_all
+from translate.evaluation.judges import Known, know, open_judges
+from translate.evaluation.measure import lower_is_better, measure, translate_all
 from translate.kernels.optimise import optimise
 from translate.models import model_class
 from translate.networks.blocks import use_image_statistics

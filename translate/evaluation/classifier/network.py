@@ -1,6 +1,6 @@
 """A small network that tells two domains apart, and a feature extractor that needs no download.
 
-Trained on the real images of both domains and never on translations (`classifier_training`), it says which share of the
+Trained on the real images of both domains and never on translations (`training`), it says which share of the
 translated images it takes for the target: FCN-score (Isola et al. 2017, section 3.2) asks a network trained on real
 images in the same spirit. Its penultimate features are made for these two domains, and serve FID and KID where
 Inception's weights cannot be had.
@@ -201,6 +201,10 @@ class ClassifierBackbone(Backbone):
 
     def embedding(self, images: Tensor) -> Tensor:
         return self.classifier.features(images)
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        scores: Tensor = self.classifier.head(embedding)
+        return scores
 
 
 def classifier_features(classifier: DomainClassifier, config: ClassifierConfig) -> FeatureNetwork:
