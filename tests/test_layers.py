@@ -16,7 +16,7 @@ FLOORS = [
         *("_version", "archives", "errors", "config", "devices", "download", "features", "losses", "memory"),
         *("networks", "tracking"),
     },
-    {"catalogue", "checkpoints", "data", "evaluation", "models"},
+    {"catalogue", "checkpoints", "data", "evaluation", "models", "segmentation"},
     {"inference", "training"},
     {"studio"},
     {"cli", "commands", "__main__"},
