@@ -18,7 +18,7 @@ FLOORS = [
         *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "pages"),
         *("registry", "settings", "tracking"),
     },
-    {"checkpoints", "data", "evaluation", "models"},
+    {"checkpoints", "data", "evaluation", "models", "segmentation"},
     {"catalogue", "config", "runs"},
     {"inference", "training"},
     {"studio"},

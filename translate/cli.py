@@ -16,6 +16,7 @@ from translate.commands.evaluate import classifier, evaluate
 from translate.commands.export import export
 from translate.commands.hub import push
 from translate.commands.inspect import inspect
+from translate.commands.mask import mask
 from translate.commands.models import import_checkpoint, models
 from translate.commands.pull import datasets, pull
 from translate.commands.report import report
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command(context_settings=DOTTED)(train)
 app.command()(settings)
 app.command()(inspect)
+app.command()(mask)
 app.command()(run)
 app.command()(evaluate)
 app.command()(classifier)

@@ -35,6 +35,10 @@ class Backbone(nn.Module):
         """(N, classes): scores before the softmax, from `embedding`'s (N, D)."""
         raise NotImplementedError
 
+    def logits_by_place(self, images: Tensor) -> Tensor:
+        """(N, classes, H / stride, W / stride): the classifier's scores of each place of its last map, not averaged."""
+        raise NotImplementedError
+
 
 class FeatureNetwork(Frozen):
     """A frozen network with its own input normalisation; images are (N, 1 or 3, H, W) in [-1, 1].
@@ -107,6 +111,21 @@ class FeatureNetwork(Frozen):
     def scale(self, images: Tensor) -> Tensor:
         """Whole images at the network's own size, (N, in_channels, size, size) in [-1, 1]."""
         return self._levels(images) * 2 - 1
+
+    def logits_by_place(self, images: Tensor) -> Tensor:
+        """Class activation maps (Zhou et al. 2016): (N, classes, H / 32, W / 32) scores of the places of images.
+
+        The classifier reads each place of the last feature map by itself instead of their average. The images keep
+        their size, which decides how large the object is that the network looks for.
+
+        Raises:
+            UserError: the network is no classifier of ImageNet, or not one whose places have scores.
+        """
+        self._require_labels()
+        try:
+            return self.backbone.logits_by_place(self._normalised((self._coloured(images) + 1) / 2))
+        except NotImplementedError as error:
+            raise UserError(f"The feature network {self.name} has no class activation maps; use lite0.") from error
 
     def label(self, wanted: str) -> int:
         """The number of the class with a label such as `zebra`. Raises UserError, with labels that are near."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from translate.download import Progress
 from translate.errors import UserError
 from translate.features import timm_models, torchvision_models
@@ -55,7 +57,7 @@ def is_file(name: str | Path) -> bool:
 def load_features(
     name: str | Path, weights: str | Path | None = None, *, progress: Progress | None = None
 ) -> FeatureNetwork:
-    """Open a frozen feature network, on the CPU.
+    """Open a frozen feature network, on the CPU, or without values where torch's default device is "meta".
 
     Args:
         name: a registered name (`lite0`, `lite1`); a classification model of torchvision (`vgg16`, `alexnet`,
@@ -67,6 +69,9 @@ def load_features(
     Raises:
         UserError: there is no such network, a package is missing, or the weights cannot be had or do not fit.
     """
+    if torch.get_default_device().type == "meta":  # for shapes only; weights are read on the CPU all the same
+        with torch.device("cpu"):
+            return load_features(name, weights, progress=progress).to("meta")
     load_plugins()
     path, name = Path(name), str(name)
     weights = Path(weights) if weights is not None else None

@@ -40,6 +40,13 @@ class TimmBackbone(Backbone):
         made: Tensor = self.network.get_classifier()(embedding)
         return made
 
+    def logits_by_place(self, images: Tensor) -> Tensor:
+        features: Tensor = self.network.forward_features(images)
+        number, channels, height, width = features.shape
+        places = features.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)  # the pooling of one place leaves it as it is
+        made: Tensor = self.network.forward_head(places)
+        return made.reshape(number, height, width, -1).permute(0, 3, 1, 2)
+
 
 def import_timm() -> Any:
     """The package. Raises UserError, with what to install, where it is missing."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.losses.reconstruction import exact
+from translate.losses.reconstruction import exact, full_precision
 
 DIAGONAL = -10.0
 """Similarity that stands in for a patch's with itself among its negatives; divided by a temperature of 0.07 it is
@@ -34,7 +34,7 @@ def patch_nce(
     queries, keys = exact(queries), exact(keys.detach())
     if all_negatives_from_minibatch:
         queries, keys = (features.reshape(1, count * patches, channels) for features in (queries, keys))
-    with torch.autocast(queries.device.type, enabled=False):  # a temperature of 0.07 magnifies rounding
+    with full_precision(queries):  # a temperature of 0.07 magnifies rounding
         similarity = queries @ keys.transpose(1, 2)
     positive = similarity.diagonal(dim1=1, dim2=2)[..., None]
     same = torch.eye(similarity.shape[1], dtype=torch.bool, device=similarity.device)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from translate.features import FeatureNetwork, Frozen, load_features
 from translate.features.lpips import LpipsNetwork, load_lpips
-from translate.losses.reconstruction import exact, l1
+from translate.losses.reconstruction import exact, full_precision, l1
 
 PERCEPTUAL_STRIDES = (1, 2, 4, 8)
 """Of VGG-16 the activations relu1_2, relu2_2, relu3_3 and relu4_3, as in Johnson et al. 2016."""
@@ -88,7 +88,7 @@ def style_loss(
 def gram_matrix(maps: Tensor) -> Tensor:
     """G = F Fᵀ / (C H W) of maps (N, C, H, W), in float32 or float64: (N, C, C). Johnson et al. 2016, eq. 3."""
     flat = exact(maps).flatten(2)
-    with torch.autocast(flat.device.type, enabled=False):  # sums over all pixels need float32
+    with full_precision(flat):  # sums over all pixels need float32
         return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,3 +21,10 @@ def l1(image: Tensor, target: Tensor) -> Tensor:
     pix2pix's ‖y − G(x)‖₁ (Isola et al. 2017, eq. 3) are all this.
     """
     return F.l1_loss(exact(image), exact(target))
+
+
+def full_precision(values: Tensor) -> AbstractContextManager[object]:
+    """Around matrix products that bfloat16 would be too coarse for: switches autocast off on the tensor's device."""
+    if values.is_meta:  # shapes only, and autocast does not know that device
+        return nullcontext()
+    return torch.autocast(values.device.type, enabled=False)

@@ -1,0 +1,49 @@
+"""translate mask: masks of an object, from its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from translate.commands.terminal import console
+
+
+def mask(
+    folder: Annotated[Path, typer.Argument(help="A folder of pictures, such as DATA/trainA.")],
+    label: Annotated[
+        str, typer.Option(help="What the masks show: horse, or names of ImageNet's classes, with commas between them.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the masks; FOLDER_mask where not given.")
+    ] = None,
+    features: Annotated[str, typer.Option(help="The classifier that is asked: lite0, lite1.")] = "lite0",
+    overwrite: Annotated[bool, typer.Option(help="Make masks anew that are there.")] = False,
+) -> None:
+    """Make masks that are white where an object is, from its name; training then changes only that."""
+    from translate.features import load_features
+    from translate.segmentation import mask_images
+
+    network = load_features(features)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Looking at the pictures", total=None)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        result = mask_images(folder, label, network, out=out, overwrite=overwrite, progress=progress)
+    before = f"; {result.present:,} were there already" if result.present else ""
+    cover = f", which cover {result.coverage:.0%} of a picture on average" if result.made else ""
+    made = "1 mask" if result.made == 1 else f"{result.made:,} masks"
+    console.print(f"{made} in {result.folder}{cover}{before}.", highlight=False, soft_wrap=True)
+    if result.empty:
+        shown = ", ".join(result.empty[:5]) + (" …" if len(result.empty) > 5 else "")
+        console.print(f"No {label} in {len(result.empty):,}: {shown}", highlight=False, markup=False, soft_wrap=True)
+    for sentence in result.failed:
+        console.print(f"No mask: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    if result.failed:
+        raise typer.Exit(1)
