@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def test_rooms_of_a_floor_do_not_import_in_circles() -> None:
     edges = {(room, to) for _, room, to in imports() if room != to}
     circles = [(a, b) for a, b in edges if (b, a) in edges]
     assert circles == []
+
+
+def test_no_module_has_more_than_300_lines() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert len(lengths) > 100
+    assert {str(path.relative_to(PACKAGE)): lines for path, lines in lengths.items() if lines > 300} == {}
+
+
+def test_no_folder_has_more_than_12_modules() -> None:
+    modules = Counter(path.parent for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    assert len(modules) > 10
+    assert {str(folder.relative_to(PACKAGE)): count for folder, count in modules.items() if count > 12} == {}
 
 
 def test_networks_are_plain_pytorch() -> None:
