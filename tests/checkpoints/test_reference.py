@@ -243,7 +243,7 @@ PATCH_KEYS = {
 @pytest.mark.parametrize("layers", [1, 3, 0], ids=["1 layer", "3 layers", "pixel"])
 def test_discriminators_travel_both_ways(layers: int, norm: str) -> None:
     given = {"width": 4, "norm": norm, "init": "kaiming"}
-    given |= {"layers": layers} if layers else {"architecture": "pixel"}
+    given |= {"layers": layers} if layers else {"kind": "pixel"}
     config = discriminator_config(**given)
     network = randomised(build_discriminator(config, 6))
     state = discriminator_to_reference(network.state_dict(), config)
@@ -408,7 +408,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 def test_other_networks_are_told_apart(tmp_path: Path) -> None:
     def state_of(kind: str) -> dict[str, Tensor]:
-        config = discriminator_config(**({"architecture": kind, "width": 4}))
+        config = discriminator_config(kind, width=4)
         return discriminator_to_reference(build_discriminator(config, 3).state_dict(), config)
 
     weight = nn.Parameter(torch.zeros(1))
@@ -507,8 +507,8 @@ def test_synchronised_batch_norm_is_exported_as_batch_norm(tmp_path: Path) -> No
         ({"separable": True}, "separable blocks"),
         ({"residual": True}, "a residual output"),
         ({"norm": "none", "bias": True}, "other biases"),
-        ({"padding": "zeros"}, "zeros padding"),
-        ({"downsamplings": 3}, "3 downsamplings"),
+        ({"padding": "zeros"}, "other padding than reflection"),
+        ({"downsamplings": 3}, "another number of downsamplings than two"),
     ],
     ids=str,
 )
@@ -524,7 +524,7 @@ def test_what_the_reference_cannot_build_is_refused(tmp_path: Path, settings: di
 
 
 @pytest.mark.parametrize(
-    ("config", "words"), [(RESNETS[4], "ResNet of 2 blocks"), (UNETS[1], "U-Net for 64 pixels")], ids=["resnet", "unet"]
+    ("config", "words"), [(RESNETS[4], "ResNet with 2 blocks"), (UNETS[1], "U-Net of 6 levels")], ids=["resnet", "unet"]
 )
 def test_a_depth_that_its_command_line_lacks_is_exported_with_a_warning(
     tmp_path: Path, config: GeneratorConfig, words: str

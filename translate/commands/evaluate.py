@@ -17,9 +17,6 @@ from translate.errors import UserError
 if TYPE_CHECKING:
     from translate.evaluation.result import Evaluation
 
-if TYPE_CHECKING:
-    from translate.evaluation.result import Evaluation
-
 EXPLAINED_FROM = 110
 """Characters of a terminal's width from which the table says what each number means."""
 

@@ -18,8 +18,8 @@ ROUNDS = 2
 """Fits: to the evidence, then to the classifier's own answers."""
 SURE = 1.0
 """Log-odds from which on the classifier's own answers are learned from."""
-DECAY = 1e-3
-"""Weight of the squared weights in the loss."""
+DECAY = 0.02
+"""Weight of the squared weights in the loss; measured on horses and zebras."""
 
 
 @dataclass(frozen=True)
