@@ -162,7 +162,7 @@ class Training:
         signals: StopSignals,
         observers: Sequence[Observer],
     ) -> None:
-        """Every step to the last."""
+        """Train from the current step to the last one; raises TrainingStopped after a stop signal."""
         batches = iter(self._loader())
         stopwatch.start(self.step)
         begun_at = self.step
