@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def floor_of(module: str) -> int:
     raise AssertionError(f"translate.{module} has no floor yet: add it to FLOORS")
 
 
+@functools.cache
 def imports() -> list[tuple[Path, str, str]]:
     """(file, its room, the room it imports) for every import inside the package, lazy ones too."""
     found = []
@@ -122,6 +124,7 @@ def test_memory_settings_come_without_torch() -> None:
     assert not modules_after("import translate.kernels.memory") & {"torch", "numpy"}
 
 
+@pytest.mark.alone
 def test_import_translate_takes_less_than_half_a_second() -> None:
     script = "import time; begun = time.perf_counter(); import translate; print(time.perf_counter() - begun)"
     times = [
