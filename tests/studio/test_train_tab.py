@@ -78,7 +78,8 @@ def test_pairs_that_do_not_match_are_offered_as_unpaired(unpaired: Path, tmp_pat
     told = call(str(unpaired), None, bar)  # the same names in both folders, but one more in A
     assert "no partner" in told["train-report"]["value"]
     models = told["train-model"]
-    assert {("CycleGAN (unpaired images)", "cyclegan"), ("pix2pix (paired images)", "pix2pix")} <= set(models["choices"])
+    expected = {("CycleGAN (unpaired images)", "cyclegan"), ("pix2pix (paired images)", "pix2pix")}
+    assert expected <= set(models["choices"])
     assert (models["value"], models["visible"]) == ("cyclegan", True)
     refused = handler(tmp_path / "runs", "begin")(found_in(unpaired), "", *WISHES[:5], "pix2pix", *WISHES[6:])
     assert "no partner" in refused["estimate"]
