@@ -19,6 +19,7 @@ Sheet = np.ndarray
 def open_sheet(visit: Visit, title: str) -> None:
     visit.open("Draw")
     visit.page.get_by_role("radio", name=title).check()
+    visit.page.get_by_label("Your drawing, 64 by 64 pixels").wait_for()  # not the sheet that the tab begins with
     visit.page.locator("#drawn img").wait_for()
 
 

@@ -189,7 +189,7 @@ def test_a_zip_of_pairs_on_a_phone_and_in_the_dark(visit: Visit, paired: Path, t
     visit.page.set_input_files("#train-zip input[type=file]", archive)
     visit.page.get_by_text("8 pairs of pictures").wait_for()
     assert visit.page.get_by_role("radio", name="cats → edges").is_visible()
-    visit.page.get_by_role("radio", name="Unpaired").check()
+    visit.page.get_by_role("radio", name="CycleGAN").check()
     visit.page.get_by_role("radio", name="cats → edges").wait_for(state="hidden")
     visit.page.locator(".estimate").wait_for()
     visit.screenshot(f"train-zip-{visit.page.viewport_size['width']}")
