@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from translate.networks import AnyGenerator
 from translate.settings import Direction, Settings
 
+SMALLEST_BEST_SIZE = 512
+"""Pixels: smaller results look poor on a screen, and generators trained on crops work at this size too."""
 FORMAT_VERSION = 1
 """Version of the checkpoint folder's format; a reader refuses a newer one."""
 
@@ -66,6 +68,11 @@ class CheckpointConfig(Settings):
     )
     generators: dict[Direction, AnyGenerator] = Field(description="architecture for each direction with weights")
     image_size: int = Field(256, description="pixels of the squares it was trained on")
+    working_size: int | None = Field(
+        None,
+        ge=32,
+        description="pixels of the longer side at which it works best; not given: twice image_size, at least 512",
+    )
     value_range: tuple[float, float] = Field(
         (-1.0, 1.0), description="range of the pixel values the networks read and make"
     )
@@ -81,6 +88,11 @@ class CheckpointConfig(Settings):
         default_factory=dict, description="as `translate evaluate` gives them, by direction"
     )
     provenance: Provenance = Field(default_factory=Provenance)
+
+    @property
+    def best_size(self) -> int:
+        """Pixels of the longer side that large pictures are reduced to."""
+        return self.working_size or max(SMALLEST_BEST_SIZE, 2 * self.image_size)
 
     @model_validator(mode="after")
     def _has_a_generator(self) -> Self:
