@@ -9,13 +9,18 @@ BIN := .venv/bin
 app: .venv/installed
 	$(BIN)/python app.py $(ARGS)
 
-# The other runtimes have a process of their own: with OpenVINO and ONNX Runtime loaded, one that had run the tests of the
-# data before crashed when it started a subprocess. (5: no test of theirs was asked for.)
+# Three parts, each a process of its own or more. Most tests run in two at once, a file's tests in the same one, so that
+# they share their fixtures. What drives the studio's server and its browser, or measures time or memory, has the
+# processor to itself. And OpenVINO and ONNX Runtime are loaded last: a process that had run other tests before crashed
+# with both of them loaded when it started a subprocess. (5: none of a part's tests was asked for.)
 RUNTIMES := tests/inference/runtimes/test_engines.py tests/inference/runtimes/test_export.py
+OTHERS := $(RUNTIMES:%=--ignore=%)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS) $(RUNTIMES:%=--ignore=%)
-	$(BIN)/python -m pytest $(ARGS) $(RUNTIMES) || test $$? -eq 5
+	$(PYTEST) $(OTHERS) -m "not alone" -n 2 --dist loadfile $(ARGS) || test $$? -eq 5
+	$(PYTEST) $(OTHERS) -m alone $(ARGS) || test $$? -eq 5
+	$(PYTEST) $(ARGS) $(RUNTIMES) || test $$? -eq 5
 
 lint: .venv/installed
 	$(BIN)/ruff check .

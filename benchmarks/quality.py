@@ -33,7 +33,7 @@ from translate.models import named_model
 PHOTOGRAPHS = "horse2zebra"
 """The data set whose classifier gives the features where the domains are paired."""
 STEPS = 1500
-"""Of a classifier's training."""
+"""Steps of a classifier's training."""
 
 
 def judge(data: Path, name: str, classifiers: Path, swap: bool, console: Console) -> Path:

@@ -74,14 +74,16 @@ def chromium() -> Iterator[Any]:
         yield "there is no Chromium or Chrome on this computer"
         return
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS, timeout=PATIENCE * 1e3)
         yield browser
         browser.close()
 
 
 def open_page(browser: Any, at: Studio) -> tuple[Any, float]:
     """The page with its cards in sight, in a context of its own, and seconds since the studio's process was started."""
-    page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(PATIENCE * 1e3)  # a slow machine is measured too; Playwright gives up after 30 s
+    page = context.new_page()
     page.goto(at.url)
     page.locator(".card .title").first.wait_for()
     return page, time.perf_counter() - at.begun
@@ -90,7 +92,7 @@ def open_page(browser: Any, at: Studio) -> tuple[Any, float]:
 def upload(page: Any, photo: Path) -> float:
     """Seconds from the file to its translation in the slider."""
     page.set_input_files("#photo input[type=file]", photo)
-    return float(page.wait_for_function("window.waited", timeout=PATIENCE * 1e3).json_value()) / 1e3
+    return float(page.wait_for_function("window.waited").json_value()) / 1e3
 
 
 def uploads(page: Any, title: str, photos: Sequence[Path]) -> list[float]:

@@ -251,6 +251,7 @@ def test_the_studios_table_tells_what_is_missed(studio: ModuleType, capsys: pyte
     assert "not measured: Playwright is missing" in printed
 
 
+@pytest.mark.alone
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_studio_benchmark_runs(studio: ModuleType) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,7 @@ def floor_of(module: str) -> int:
     raise AssertionError(f"translate.{module} has no floor yet: add it to FLOORS")
 
 
+@functools.cache
 def imports() -> list[tuple[Path, str, str]]:
     """(file, its room, the room it imports) for every import inside the package, lazy ones too."""
     found = []
@@ -62,6 +65,18 @@ def test_rooms_of_a_floor_do_not_import_in_circles() -> None:
     edges = {(room, to) for _, room, to in imports() if room != to}
     circles = [(a, b) for a, b in edges if (b, a) in edges]
     assert circles == []
+
+
+def test_no_module_has_more_than_300_lines() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert len(lengths) > 100
+    assert {str(path.relative_to(PACKAGE)): lines for path, lines in lengths.items() if lines > 300} == {}
+
+
+def test_no_folder_has_more_than_12_modules() -> None:
+    modules = Counter(path.parent for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    assert len(modules) > 10
+    assert {str(folder.relative_to(PACKAGE)): count for folder, count in modules.items() if count > 12} == {}
 
 
 def test_networks_are_plain_pytorch() -> None:
@@ -109,6 +124,7 @@ def test_memory_settings_come_without_torch() -> None:
     assert not modules_after("import translate.kernels.memory") & {"torch", "numpy"}
 
 
+@pytest.mark.alone
 def test_import_translate_takes_less_than_half_a_second() -> None:
     script = "import time; begun = time.perf_counter(); import translate; print(time.perf_counter() - begun)"
     times = [

@@ -12,20 +12,17 @@ from rich.console import Console
 
 from translate._version import __version__
 from translate.commands.bench import bench
+from translate.commands.data import inspect, mask
 from translate.commands.evaluate import classifier, evaluate
 from translate.commands.export import export
-from translate.commands.hub import push
-from translate.commands.inspect import inspect
-from translate.commands.mask import mask
 from translate.commands.models import import_checkpoint, models
-from translate.commands.pull import datasets, pull
-from translate.commands.report import report
 from translate.commands.run import run
-from translate.commands.runs import compare, runs
+from translate.commands.runs import compare, report, runs
 from translate.commands.settings import settings
 from translate.commands.studio import studio
 from translate.commands.terminal import console
 from translate.commands.train import train
+from translate.commands.transfer import datasets, pull, push
 from translate.errors import UserError
 
 DOTTED = {"allow_extra_args": True, "ignore_unknown_options": True}

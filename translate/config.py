@@ -21,7 +21,7 @@ DEFAULT_EPOCHS = 200
 
 
 class OptimConfig(Settings):
-    """How the weights move."""
+    """Batch size, optimiser, learning rate schedule and moving average."""
 
     batch_size: int = Field(1, ge=1, description="images a step of each domain, in each process")
     lr: float = Field(2e-4, gt=0, description="learning rate of Adam")
@@ -42,7 +42,7 @@ class OptimConfig(Settings):
 
 
 class RunConfig(Settings):
-    """How long, where, and how the run is kept."""
+    """Length of the run, its folder, what is written and how often, and the device, precision and compilation."""
 
     dir: Path = Field(Path("runs/run"), description="folder of the run: settings, history, samples, checkpoints, state")
     epochs: int | None = Field(None, ge=1, description="passes over the data")

@@ -93,6 +93,13 @@ class Visit:
         raise AssertionError(f"the download is called {waiting.value.suggested_filename}, not {name}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder share one server and one browser, so they run in one process, and alone."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.alone)
+
+
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """`python app.py` with three tiny checkpoints: one with both directions and an example, two that read drawings."""

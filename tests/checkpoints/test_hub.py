@@ -20,7 +20,7 @@ from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.hub import pull_checkpoint, push_checkpoint
 from translate.checkpoints.zoo import home, resolve
 from translate.cli import main
-from translate.commands.hub import push
+from translate.commands.transfer import push
 from translate.errors import UserError
 
 

@@ -20,7 +20,7 @@ def picture(seed: int, width: int = 24, height: int = 20, channels: int = 3) -> 
 
 
 def noise(*shape: int, dtype: Any = np.uint8, seed: int = 0) -> npt.NDArray[Any]:
-    """Of any shape and integer type, over its whole range."""
+    """Random levels of any shape and integer type, over its whole range."""
     return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
 
 

@@ -17,6 +17,7 @@ from translate.data.settings import DataConfig
 IMAGES = 100_000
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_hundred_thousand_images_start_in_seconds(tmp_path: Path) -> None:
     for domain in "AB":

@@ -67,6 +67,7 @@ def test_few_files_are_on_their_way_at_a_time(
     assert 5 < most <= 24
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_thousand_mixed_files_in_one_call(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:  # noqa: F811
     """Issue 4: every good one translated, every bad one named, memory flat."""

@@ -214,7 +214,7 @@ def first_derivatives(block: Block, images: Tensor, incoming: Tensor) -> dict[st
 
 
 def second_derivatives(block: Block, images: Tensor, incoming: Tensor) -> dict[str, Tensor]:
-    """Of the sum of squares of the gradient of the images, with respect to whatever it depends on."""
+    """Gradients of the sum of squares of the images' gradient, with respect to whatever it depends on."""
     images = images.clone(memory_format=torch.preserve_format).requires_grad_(True)
     made = block(images)
     (gradient,) = torch.autograd.grad(made, images, incoming.to(made.dtype), create_graph=True)

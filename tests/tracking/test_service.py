@@ -90,6 +90,7 @@ def test_warnings_are_alerts_and_tables_are_bounded(service: Service, tmp_path: 
     assert [(cell["width"], cell["height"]) for cell in table["data"][0][3:]] == [(128, 256)] * 2
 
 
+@pytest.mark.alone
 def test_a_service_that_hangs_costs_nothing_and_the_run_is_sent_later(
     service: Service,
     unpaired: Path,

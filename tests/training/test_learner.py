@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,19 @@ def test_a_restored_step_goes_on_bit_for_bit(model: str) -> None:
     assert run(first, 5, 10) == run(second, 5, 10)
     for (name, mine), theirs in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs), name
+
+
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
+def test_all_is_freed_afterwards(model: str) -> None:
+    """A program may train one model after the other: weights, Adam's moments and averages go with their learner."""
+    step = make(model)
+    train_step(step, batch(0), 0)
+    weights = [weakref.ref(weight) for weight in step.model.parameters()]
+    moments = [weakref.ref(moment) for moment in step.state_dict().values()]
+    assert len(moments) > len(weights)
+    del step
+    gc.collect()
+    assert not [each for each in (*weights, *moments) if each() is not None]
 
 
 def test_randomness_does_not_depend_on_history() -> None:

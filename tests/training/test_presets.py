@@ -36,7 +36,7 @@ PRESETS = [
 ]
 STEPS = 3
 SIDE = 256
-"""Of the pictures, in pixels."""
+"""Width and height of the pictures, in pixels."""
 SMALL_CROP = 128
 """The smallest crop of which the wide layers of the CycleGAN paper's generator, at a quarter of the resolution, are
 computed by Winograd's algorithm for single images: 8 × 8 tiles of 4 × 4 pixels. A U-Net has its own smallest size."""

@@ -21,7 +21,7 @@ CARD_FILE = "README.md"
 
 
 def weights_file(folder: Path, direction: str) -> Path:
-    """Where the weights of a direction ("a2b" or "b2a") lie in a checkpoint folder."""
+    """Path of the weights of a direction ("a2b" or "b2a") in a checkpoint folder."""
     return folder / f"{direction}.safetensors"
 
 

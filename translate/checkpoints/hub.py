@@ -20,7 +20,7 @@ from translate.errors import UserError
 
 PICTURES = frozenset({".jpeg", ".jpg", ".png", ".webp"})
 MAX_BYTES = 3 * 10**9
-"""Of all files together; a checkpoint of two full U-Nets has 0.44 GB."""
+"""Largest size of a checkpoint that is downloaded, all files together; one of two full U-Nets has 0.44 GB."""
 ORIGIN_FILE = "hub.json"
 """In a folder that was pulled: the repository and the commit that it is."""
 
@@ -103,7 +103,7 @@ def pull_checkpoint(repository: str, *, name: str | None = None) -> Path:
 
 
 def _belonging(folder: Path, names: Iterable[str]) -> list[str]:
-    """Of these files, named as they are in a checkpoint folder, those that a checkpoint is made of.
+    """Choose from `names`, relative to the checkpoint folder, the files that a checkpoint is made of.
 
     Its config.json must be there already. Raises UserError where it cannot be read.
     """

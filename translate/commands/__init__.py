@@ -1,1 +1,4 @@
-"""The commands of `translate`, a module each; `translate.cli` puts them together. Imports that take time are inside."""
+"""The commands of `translate`, related ones in one module; `translate.cli` puts them together.
+
+Imports that take time are inside the functions.
+"""

@@ -1,4 +1,4 @@
-"""translate runs | compare: the training runs in a folder, and what differs between some of them."""
+"""translate runs | compare | report: list training runs, tell what differs between some, write one as an HTML file."""
 
 from __future__ import annotations
 
@@ -89,6 +89,17 @@ def compare(
         )
         table.add_row(name, *cells)
     console.print(table, markup=False)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The file; report.html in the run's folder.")] = None,
+) -> None:
+    """Write a report on a training run: curves, samples, settings and machine, in one HTML file."""
+    from translate.runs.report import write_run_report
+
+    file = write_run_report(run, out or run / "report.html")
+    console.print(f"Wrote {file}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _open(folder: Path, name: str) -> Run:

@@ -1,4 +1,4 @@
-"""Colour profiles (ICC): what an image's numbers mean, said in sRGB.
+"""Colours: ICC profiles converted to sRGB, and pixels to the number of channels that is wanted.
 
 Networks are trained on, and results are shown as, sRGB. A photograph in Adobe RGB, Display P3 or ProPhoto RGB that is
 read as if it were sRGB comes out dull, and CMYK has no other meaning than its profile's. Little CMS (in Pillow)
@@ -17,11 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from translate.data.formats import Pixels
+from translate.errors import UserError
+
 SAME = 2
 """Levels of 255 that a profile may differ from sRGB and still be taken for it: its makers round differently."""
 ROWS = 256
 """Rows that are converted at a time, so that memory is bounded."""
 
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, Pillow's weights for "L"
 _SRGB_TO_XYZ = np.array(  # relative to D50, as profiles are: Lindbloom, http://www.brucelindbloom.com
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
 )
@@ -76,6 +80,42 @@ def levels_to_srgb(levels: npt.NDArray[np.uint16], profile: bytes | None) -> npt
         encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** np.float32(1 / 2.4) - 0.055)
         converted[top : top + ROWS, :, :colours] = np.rint(encoded * 65535)
     return converted
+
+
+def fit_channels(array: Pixels, channels: int | None, name: str) -> Pixels:
+    """Convert (H, W, N) pixels to (H, W, channels): 1 is grey, 2 grey and alpha, 3 RGB, 4 RGBA; None leaves them.
+
+    Where alpha is not asked for, the image is laid over white. The dtype (uint8 or uint16) stays.
+
+    Raises:
+        UserError: there are, or should be, more than four channels and their number differs. It names the file, `name`.
+    """
+    present = array.shape[2]
+    if channels is None or present == channels:
+        return array
+    if present > 4 or channels > 4:
+        raise UserError(f"{name} has {present} channels, but {channels} are needed.")
+    top = np.iinfo(array.dtype).max
+    colour, alpha = (array[:, :, :-1], array[:, :, -1:]) if present in (2, 4) else (array, None)
+    if alpha is not None and channels in (1, 3):
+        colour = _over_white(colour, alpha)
+    if colour.shape[2] == 3 and channels < 3:
+        colour = np.rint(colour @ _LUMA).astype(array.dtype)[:, :, None]
+    elif colour.shape[2] == 1 and channels > 2:
+        colour = np.repeat(colour, 3, axis=2)
+    if channels in (2, 4):
+        colour = np.concatenate([colour, np.full_like(colour[:, :, :1], top) if alpha is None else alpha], axis=2)
+    return np.ascontiguousarray(colour)
+
+
+def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
+    """(H, W, C) laid over white by (H, W, 1); rows at a time, because this needs four bytes for one."""
+    top, result = int(np.iinfo(colour.dtype).max), np.empty_like(colour)
+    for start in range(0, len(colour), ROWS):
+        rows = slice(start, start + ROWS)
+        opacity = alpha[rows].astype(np.uint32)
+        result[rows] = (colour[rows] * opacity + top * (top - opacity) + top // 2) // top  # the nearest level
+    return result
 
 
 @lru_cache(maxsize=32)

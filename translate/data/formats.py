@@ -144,7 +144,7 @@ def read_colour_16(file: BinaryIO, orientation: int) -> npt.NDArray[np.uint16] |
 
 
 def _directory(data: bytes, order: str) -> tuple[dict[int, int], dict[int, int]]:
-    """Of the first image: where each tag's entry lies, and the first value of those that hold integers."""
+    """Read the first image's directory: each tag's position in the file, and the first value of integer tags."""
     (start,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, start)
     entries, values = {}, {}

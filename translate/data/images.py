@@ -16,14 +16,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from translate.data import formats
-from translate.data.colour import levels_to_srgb, to_srgb
+from translate.data.colour import fit_channels, levels_to_srgb, to_srgb
 from translate.data.formats import Pixels
 from translate.errors import UserError
 
 _ORIENTATION = 0x0112  # EXIF tag
 _GREY_16 = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 _GREY = _GREY_16 | {"L"}
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, Pillow's weights for "L"
 
 
 class UnreadableImage(UserError):
@@ -173,36 +172,6 @@ def to_array(image: Image.Image, channels: int | None) -> Pixels:
         raise UnreadableImage(name, f"images of mode {image.mode} are not supported") from error
     array = np.asarray(image)
     return array.reshape(array.shape[0], array.shape[1], channels)
-
-
-def fit_channels(array: Pixels, channels: int | None, name: str) -> Pixels:
-    """Convert (H, W, N) pixels to (H, W, channels) as `to_array` does: grey, grey + alpha, RGB, RGBA, or N as it is."""
-    present = array.shape[2]
-    if channels is None or present == channels:
-        return array
-    if present > 4 or channels > 4:
-        raise UserError(f"{name} has {present} channels, but {channels} are needed.")
-    top = np.iinfo(array.dtype).max
-    colour, alpha = (array[:, :, :-1], array[:, :, -1:]) if present in (2, 4) else (array, None)
-    if alpha is not None and channels in (1, 3):
-        colour = _over_white(colour, alpha)
-    if colour.shape[2] == 3 and channels < 3:
-        colour = np.rint(colour @ _LUMA).astype(array.dtype)[:, :, None]
-    elif colour.shape[2] == 1 and channels > 2:
-        colour = np.repeat(colour, 3, axis=2)
-    if channels in (2, 4):
-        colour = np.concatenate([colour, np.full_like(colour[:, :, :1], top) if alpha is None else alpha], axis=2)
-    return np.ascontiguousarray(colour)
-
-
-def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
-    """(H, W, C) laid over white by (H, W, 1); rows at a time, because this needs four bytes for one."""
-    top, result = int(np.iinfo(colour.dtype).max), np.empty_like(colour)
-    for start in range(0, len(colour), 256):
-        rows = slice(start, start + 256)
-        opacity = alpha[rows].astype(np.uint32)
-        result[rows] = (colour[rows] * opacity + top * (top - opacity) + top // 2) // top  # the nearest level
-    return result
 
 
 # -------------------------------------------------------------------------------------------------------------- details

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
-"""Of KID, as the paper has them; small sets are compared whole (see `kid`)."""
+"""Number and size of the random subsets that KID is averaged over, as in the paper; see `kid` for small sets."""
 
 
 @dataclass(frozen=True)

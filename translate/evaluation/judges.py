@@ -1,4 +1,4 @@
-"""Who judges: networks whose features, classes and distances say how good translations are, and who may not."""
+"""The networks that judge translations by features, classes and distances, and the rule which of them may not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Judge:
 
     @property
     def key(self) -> str:
-        """What its numbers are called by, as in `kid_lite1`."""
+        """Short name of the network; the judge's metrics end in it, for example `kid_lite1`."""
         return self.network.name.removeprefix("timm/").replace(".", "-")
 
     def features(self, images: Sequence[Pixels]) -> Tensor:
@@ -59,9 +59,9 @@ class Judges:
     lpips: LPIPS | None
     notes: list[str]
     panel: list[Judge] = field(default_factory=list)
-    """Further networks."""
+    """Further networks, each of which gives its own KID and, where a label is asked for, its own shares."""
     label: str = ""
-    """What the panel looks for."""
+    """The name of the ImageNet class that the panel looks for."""
     structure: FeatureNetwork | None = None
 
     def networks(self) -> list[str]:
@@ -81,13 +81,13 @@ class Known:
     features: Tensor | None
     """(N, D)"""
     training_features: Tensor | None
-    """Of as many images of the training split, for the yardstick that no translator can beat."""
+    """(N, D) features of as many images of the training split; their distance is the best that can be reached."""
     shares: list[float] | None
     """The classifier's probability that the image is of B."""
     by_judge: dict[str, Tensor] = field(default_factory=dict)
     """(N, D) by the key of each further judge."""
     training_by_judge: dict[str, Tensor] = field(default_factory=dict)
-    """The same of the training images."""
+    """(N, D) features of the training images, by the key of each further judge."""
 
 
 def open_judges(

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 LOWER_IS_BETTER = frozenset(
     {"fid", "kid", "lpips", "l1", "cycle_l1", "nearest", "change_outside", "background_changed", "structure"}
 )
-"""Of all others, higher is better; KID and FID by a further network are called `kid_lite1`."""
+"""Metrics where lower is better; for all others higher is. A further network's KID is called `kid_lite1`."""
 YARDSTICKS = ("_improvement", "_untranslated", "_real", "_error")
 
 
@@ -153,7 +153,7 @@ def translate_all(translate: Callable[[np.ndarray], np.ndarray], images: Sequenc
 
 
 def doubts(measured: Measured, known: tuple[Known, Known], judges: Judges) -> list[str]:
-    """What a reader should know before trusting the numbers."""
+    """Reasons to doubt the numbers, as sentences: FID of too few images, a classifier trained on other data."""
     notes = []
     source, target = known
     count = min(len(source.images), len(target.images))

@@ -140,7 +140,7 @@ def _direction(measured: Measured) -> Markup:
 
 
 def _boxes(measured: Measured, chosen: list[int]) -> list[tuple[Markup, str, str]]:
-    """Of the chosen images the pictures side by side, the name and the value that ranks them."""
+    """For each chosen image: its pictures side by side, its name, and the value that it is ranked by."""
     boxes = []
     for at in chosen:
         shown = [

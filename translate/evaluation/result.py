@@ -33,7 +33,7 @@ HEADINGS = {
     "ssim_source": ("SSIM to the source", "how much of the source's structure is left"),
     "cycle_l1": ("Cycle error", "mean difference to the source once translated back, of values from 0 to 1"),
 }
-"""Of the numbers that are shown: a title, and what it means."""
+"""{metric: (title, meaning)} of the metrics that tables show."""
 SHARES = frozenset(name for name in HEADINGS if name.endswith("classified_as_target")) | {"kid_improvement"}
 
 

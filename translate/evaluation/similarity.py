@@ -92,7 +92,7 @@ def change(image: Pixels, source: Pixels, mask: Mask) -> dict[str, float]:
 
 @torch.inference_mode()
 def structure_distance(features: FeatureNetwork, images: Sequence[Pixels], sources: Sequence[Pixels]) -> list[float]:
-    """How differently the parts of two pictures are like one another, whatever they look like; 0 for the same.
+    """Difference in layout: how differently the parts of two pictures resemble one another; 0 for equal pictures.
 
     The mean squared difference of the cosine similarities of all pairs of tokens. Tumanyan et al. 2022, eq. 3 and 4,
     https://arxiv.org/abs/2201.00424, who take the keys of DINO's last layer; here the tokens are the network's deepest

@@ -31,7 +31,7 @@ class Frozen(nn.Module):
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What `.to()`, `.cuda()` and `.float()` of an owner call."""
+        """Move and convert the frozen networks too; `.to()`, `.cuda()` and `.float()` of the owner call this."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name in self.frozen:
             getattr(self, name)._apply(fn, recurse)

@@ -157,7 +157,7 @@ class FeatureNetwork(Frozen):
         return normalised
 
     def _coloured(self, images: Tensor) -> Tensor:
-        """With as many channels as the network reads: grey is repeated, and a grey network reads the first of RGB."""
+        """Images with the channels that the network reads: grey is repeated; a grey network reads the first of RGB."""
         count = images.shape[1]
         if count not in (1, 3, self.in_channels) or 1 < count < self.in_channels:
             raise UserError(

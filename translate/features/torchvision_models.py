@@ -120,7 +120,7 @@ def _take_head(network: nn.Module) -> nn.Module:
 
 
 def _cuts(traced: fx.GraphModule, size: int) -> dict[int, fx.Node]:
-    """By stride, ascending: the last node with maps of that size, where all that follows depends on it alone."""
+    """{stride: last node with maps of that size}, ascending, for nodes that alone determine all that follows."""
     ShapeProp(traced, fake_mode=FakeTensorMode()).propagate(torch.empty(1, 3, size, size))  # shapes, no arithmetic
     place = {node: at for at, node in enumerate(traced.graph.nodes)}
     found: dict[int, fx.Node] = {}

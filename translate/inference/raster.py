@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from translate.data.colour import fit_channels
 from translate.data.formats import Pixels
-from translate.data.images import fit_channels, read_array
+from translate.data.images import read_array
 from translate.errors import UserError
 
 WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})

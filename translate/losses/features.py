@@ -17,9 +17,9 @@ from translate.features.lpips import LpipsNetwork, load_lpips
 from translate.losses.reconstruction import exact, full_precision, l1
 
 PERCEPTUAL_STRIDES = (1, 2, 4, 8)
-"""Of VGG-16 the activations relu1_2, relu2_2, relu3_3 and relu4_3, as in Johnson et al. 2016."""
+"""Strides of the compared feature maps: VGG-16's relu1_2, relu2_2, relu3_3 and relu4_3 (Johnson et al. 2016)."""
 CONTENT_STRIDES = (4,)
-"""Of VGG-16 relu3_3, as in Johnson et al. 2016."""
+"""Stride of the feature map that is compared for content: VGG-16's relu3_3 (Johnson et al. 2016)."""
 EPSILON = 1e-5
 """Added to a variance before its root, whose gradient at zero is infinite; as in Huang & Belongie 2017."""
 

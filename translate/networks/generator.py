@@ -1,4 +1,4 @@
-"""What every generator says of itself, so that nothing else needs to know its class."""
+"""The base class of generators, which describe themselves so that nothing else needs to know their class."""
 
 from __future__ import annotations
 

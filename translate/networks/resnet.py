@@ -18,7 +18,7 @@ from translate.networks.graph import IMAGE, OUTPUT, Graph
 from translate.networks.settings import ConvolutionalGeneratorConfig, Padding
 
 REACH = 0.98
-"""Of a residual generator's input: keeps the inverse of tanh finite for black and white."""
+"""A residual generator's input is scaled by this, so that the inverse of tanh is finite for black and white."""
 
 
 class ResNetConfig(ConvolutionalGeneratorConfig):

@@ -35,7 +35,7 @@ FITTED = 100
 SIZE = 640
 """Side of the squares that pictures are scaled to for their features, in pixels."""
 STRIDE = 16
-"""Of the features that tell the object from the background."""
+"""Stride, in pixels, of the feature map that tells the object from the background."""
 LIKELY = 0.45
 """Probability from which on a pixel is the object's, after filtering; measured on horses and zebras."""
 REFINED = 256

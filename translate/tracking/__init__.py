@@ -1,1 +1,1 @@
-"""What a run leaves behind to be looked at: a local history that works with no account, and Weights & Biases."""
+"""Records of a run: a local history, which needs no account, and Weights & Biases."""

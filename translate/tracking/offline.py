@@ -1,4 +1,4 @@
-"""What W&B holds of a run on this disk: .wandb files, LevelDB's log format with a protobuf message a record."""
+"""Read the .wandb files that W&B keeps on this disk: LevelDB's log format with one protobuf message a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends a run from outside, in words."""
+"""Errors whose cause lies in another process (a loader that was killed, a lost rank), explained in a sentence."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,8 @@ class PlayerOptimizer:
         self.average_weight = 0.0
         self.fused, self.at_once = fused, at_once
         if at_once:
-            for parameter, optimizer in zip(self.parameters, self.optimizers, strict=True):
-                update = self._updater(optimizer)
+            for index, parameter in enumerate(self.parameters):
+                update = self._updater(index)
                 parameter.register_post_accumulate_grad_hook(update)  # type: ignore[no-untyped-call]
 
     def follow(self, averages: Mapping[Tensor, Tensor]) -> None:
@@ -84,13 +84,23 @@ class PlayerOptimizer:
         """The gradients of the last backward pass; there are none `at_once`, which drops each when it has been used."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
-    def _updater(self, optimizer: torch.optim.Adam) -> Any:
+    def _updater(self, index: int) -> Callable[[Tensor], None]:
+        """A hook that updates the parameter of this index when its gradient is complete.
+
+        It refers to this object weakly: the garbage collector does not follow a parameter's hooks while autograd holds
+        the parameter, so weights, moments and averages would never be freed.
+        """
+        owner = weakref.ref(self)
+
         @torch.no_grad()
         def update(parameter: Tensor) -> None:
-            optimizer.step()
+            player = owner()
+            if player is None:
+                return
+            player.optimizers[index].step()
             parameter.grad = None
-            if parameter in self.averages:
-                self.averages[parameter].lerp_(parameter, self.average_weight)
+            if parameter in player.averages:
+                player.averages[parameter].lerp_(parameter, player.average_weight)
 
         return update
 

@@ -60,7 +60,7 @@ class Schedule:
             self.plateau_factor, self.bad_epochs = self.plateau_factor * self.config.factor, 0
 
     def state_dict(self) -> dict[str, float]:
-        """What `plateau` has seen."""
+        """The state of the `plateau` schedule: its factor, the best loss, and the running sum of the epoch."""
         names = ("plateau_factor", "best", "bad_epochs", "epoch_sum", "epoch_rows")
         return {name: getattr(self, name) for name in names}
 

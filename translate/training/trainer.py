@@ -26,8 +26,8 @@ from translate.training.failures import explain
 from translate.training.learner import Batch, Learner
 from translate.training.observers.checkpoints import Checkpoints
 from translate.training.observers.history import HistoryRows, read_losses
-from translate.training.observers.moment import Moment, Observer, RunFacts
 from translate.training.observers.progress import TrainingProgress
+from translate.training.observers.protocol import Moment, Observer, RunFacts
 from translate.training.observers.reporter import Reporter
 from translate.training.observers.samples import SampleSheets
 from translate.training.observers.throughput import Stopwatch
@@ -162,7 +162,7 @@ class Training:
         signals: StopSignals,
         observers: Sequence[Observer],
     ) -> None:
-        """Every step to the last."""
+        """Train from the current step to the last one; raises TrainingStopped after a stop signal."""
         batches = iter(self._loader())
         stopwatch.start(self.step)
         begun_at = self.step

@@ -21,7 +21,10 @@ _GREY_LEVELS = 6  # difference of the channels that JPEG leaves in a grey pictur
 
 @dataclass(frozen=True)
 class Facts:
-    """Of a readable image. `kind` is colour, grey, palette, CMYK, or "N channels", with "+ alpha" and "16-bit"."""
+    """Facts about a readable image.
+
+    `kind` is colour, grey, palette, CMYK, or "N channels", followed by "+ alpha" and "16-bit" where they apply.
+    """
 
     width: int
     height: int

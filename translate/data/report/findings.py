@@ -62,7 +62,7 @@ class FolderReport:
     misaligned: list[dict[str, Any]] = field(default_factory=list)
     """{"files", "sizes"}: pairs of two sizes, and files whose width is odd although two images lie side by side."""
     masks: list[MaskGroup] = field(default_factory=list)
-    """Of each folder of images that has masks beside it."""
+    """Findings about the masks, one entry for each folder of images that has masks beside it."""
     problems: list[str] = field(default_factory=list)
     """What keeps the folder from being trained on as it is."""
     warnings: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ class FolderReport:
 
 
 def warn(report: FolderReport) -> list[str]:
-    """What is worth a thought before training, in words."""
+    """Warnings to be read before training, as sentences."""
     warnings = []
     training = [group for group in report.groups if group.split == report.groups[0].split]
     for group in training:

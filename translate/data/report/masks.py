@@ -59,7 +59,7 @@ class MaskGroup:
 
 @dataclass
 class MaskFacts:
-    """Of a readable mask: width and height, the object's share, and the mask scaled as training scales it."""
+    """Facts about a readable mask: (width, height), the object's share, and the mask scaled as training scales it."""
 
     path: Path
     size: tuple[int, int]
@@ -87,7 +87,7 @@ def look_at_mask(path: Path, crop_size: int) -> MaskFacts | str:
 
 
 def describe_masks(place: Place, facts: Sequence[MaskFacts], root: Path) -> MaskGroup:
-    """What is to be said of the masks of one folder of images; files are named relative to `root`."""
+    """Findings about the masks of one folder of images; files are named relative to `root`."""
 
     def relative(path: Path) -> str:
         return path.relative_to(root).as_posix()
@@ -156,7 +156,7 @@ def describe_coverage(groups: Sequence[MaskGroup]) -> list[str]:
 
 
 def warn_of_masks(groups: Sequence[MaskGroup]) -> list[str]:
-    """What is worth a thought before training with these masks, in words."""
+    """Warnings to be read before training with these masks, as sentences."""
     found = []
     for group in groups:
         for count, noun, folder, consequence in (

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
 
 MOST_PICTURES = 500
-"""Of a batch."""
+"""Most pictures in a batch."""
 MOST_BYTES = 1_000_000_000
-"""Of an archive, unpacked."""
+"""Largest size of an archive's contents, in bytes, once unpacked."""
 ARCHIVES = (".zip", ".tar.gz", ".tgz")
 
 

@@ -1,1 +1,1 @@
-"""What looks on while a run trains, and writes: history, samples, validation, checkpoints, tracking, health."""
+"""Observers: called after each step, they write history, samples, validation, checkpoints, tracking and health."""

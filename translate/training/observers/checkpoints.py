@@ -10,7 +10,7 @@ from translate.checkpoints.settings import CheckpointConfig
 from translate.devices import describe
 from translate.training.learner import Learner
 from translate.training.observers.history import HistoryRows, read_losses
-from translate.training.observers.moment import Moment, RunFacts
+from translate.training.observers.protocol import Moment, RunFacts
 from translate.training.observers.provenance import describe_checkpoint
 from translate.training.observers.reporter import Reporter
 from translate.training.schedule import Schedule

@@ -66,7 +66,7 @@ class Health:
         return model_class(self.config.model.name)
 
     def observe_losses(self, losses: Mapping[str, float]) -> list[str]:
-        """What is new and wrong after this row of named losses, as sentences."""
+        """Problems that appeared with this row of named losses, as sentences."""
         self.rows.append(dict(losses))
         if len(self.rows) < WINDOW:
             return []
@@ -119,7 +119,7 @@ class Health:
         return "inverted" if torch.corrcoef(brightness)[0, 1] < INVERTED else None
 
     def _new(self, findings: Mapping[str, str], *kinds: str) -> list[str]:
-        """Of the findings those that were not there before; what has gone is forgotten."""
+        """The findings that were not present at the last call; one of `kinds` that has gone may be reported again."""
         fresh = [sentence for key, sentence in findings.items() if key not in self.present]
         self.present = {key for key in self.present if key.split()[0] not in kinds} | set(findings)
         return fresh

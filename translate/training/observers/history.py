@@ -14,7 +14,7 @@ from translate.errors import UserError
 from translate.tracking.history import History, read_history
 from translate.training.learner import Learner
 from translate.training.observers.health import Health
-from translate.training.observers.moment import Moment, RunFacts
+from translate.training.observers.protocol import Moment, RunFacts
 from translate.training.observers.provenance import statistics
 from translate.training.observers.reporter import Reporter
 from translate.training.observers.throughput import Stopwatch

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from translate.tracking.weights_and_biases import Tracker
-from translate.training.observers.moment import RunFacts
 from translate.training.observers.progress import TrainingProgress
+from translate.training.observers.protocol import RunFacts
 
 
 class Reporter:

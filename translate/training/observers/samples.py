@@ -18,7 +18,7 @@ from translate.networks.blocks import use_image_statistics
 from translate.settings import Direction
 from translate.training.learner import Learner
 from translate.training.observers.health import Health
-from translate.training.observers.moment import Moment, RunFacts
+from translate.training.observers.protocol import Moment, RunFacts
 from translate.training.observers.provenance import domains, statistics
 from translate.training.observers.reporter import Reporter
 

@@ -12,7 +12,7 @@ import torch
 
 from translate.memory import peak_memory
 from translate.training.observers.flops import matrix_rate, step_flops
-from translate.training.observers.moment import RunFacts
+from translate.training.observers.protocol import RunFacts
 
 
 class Stopwatch:

@@ -1,4 +1,4 @@
-"""translate pull | datasets: public data sets and checkpoints."""
+"""translate datasets | pull | push: data sets and checkpoints from and to other machines."""
 
 from __future__ import annotations
 
@@ -65,3 +65,17 @@ def pull_model(
 
     called = next(entry.name for entry in available() if entry.folder == folder)  # a built-in one may have its name
     console.print(f"{model} is in {folder}; use it with: translate run {called} IMAGE -o OUT", soft_wrap=True)
+
+
+def push(
+    checkpoint: Annotated[str, typer.Argument(help="Name or folder of a checkpoint.")],
+    repository: Annotated[str, typer.Argument(help="Repository on the Hub: OWNER/NAME.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+) -> None:
+    """Put a checkpoint on the Hugging Face Hub, with its model card; log in first with: hf auth login."""
+    from translate.checkpoints.hub import push_checkpoint
+    from translate.checkpoints.zoo import resolve
+
+    page = push_checkpoint(resolve(checkpoint), repository, private=private)
+    console.print(f"{checkpoint} is on {page}", highlight=False, soft_wrap=True)
+    console.print(f"Others get it with: translate pull model {repository}", highlight=False, soft_wrap=True)

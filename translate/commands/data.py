@@ -1,4 +1,4 @@
-"""translate mask: masks of an object, from its name."""
+"""translate inspect | mask: look at a folder of images before training, and make masks for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from translate.commands.terminal import console
+
+
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="A folder of images to train on.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Report on a folder before training: counts, sizes, unreadable files, duplicates, leaks, pairs, masks."""
+    from translate.data.report import inspect_folder, render
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Looking at the images", total=None)
+        report = inspect_folder(folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    if json:
+        console.print_json(data=report.as_dict())
+    else:
+        console.print(render(report))
 
 
 def mask(
