@@ -17,16 +17,12 @@ from torch import Tensor, nn
 
 from translate.losses import Objective, StyleStatistics
 from translate.models.extras import extra_features
+from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
 from translate.networks.diff_augment import Augmentation
 from translate.networks.patchgan import PatchConfig
 from translate.networks.resnet import ResNetConfig
 from translate.settings import Direction, Settings
-
-Images = Mapping[str, Tensor]
-"""Images by the field's names (real_A, fake_B, rec_A, …), (N, C, H, W) in [-1, 1]; masks (N, 1, H, W) in [0, 1]."""
-Losses = tuple[Tensor, dict[str, Tensor]]
-"""What a player minimises, and its named parts."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +38,6 @@ class Player:
     name: str
     networks: Mapping[str, nn.Module]
     discriminates: bool = False
-
-
-@dataclass(frozen=True)
-class LossTerm:
-    """A named loss, for those who draw, list or compare losses.
-
-    Attributes:
-        name: as in history.jsonl, e.g. cycle_A.
-        label: for people; may hold {A} and {B}, the names of the domains.
-        group: the figure that it is drawn in.
-        better: "low" where a lower value means a better model; None where it hovers, as adversarial losses do.
-        weighted: whether the value is multiplied by the weight in the settings.
-    """
-
-    name: str
-    label: str
-    group: str
-    better: Literal["low"] | None = None
-    weighted: bool = True
 
 
 @dataclass(frozen=True)
@@ -186,6 +163,8 @@ class Model(nn.Module):
     """Images of each domain below which a report on the data says that they are few."""
     changes_input: ClassVar[bool] = True
     """Whether an output that equals its input, or its negative, is a failure; with paired images it may be right."""
+    needs_teacher: ClassVar[bool] = False
+    """Whether it also needs a checkpoint to learn from, so that pictures alone are not enough."""
     sheet_columns: ClassVar[tuple[str, ...]]
     """What the columns of a sheet of samples show, for people."""
     published: ClassVar[Published | None] = None
@@ -212,6 +191,11 @@ class Model(nn.Module):
         frozen = [name for one in config.discriminators if (name := getattr(one, "features", None))]
         perceptual = ["vgg16"] if config.lambda_perceptual else []
         return list(dict.fromkeys([*frozen, *perceptual, *extra_features(config)]))
+
+    @classmethod
+    def teachers(cls, config: Any) -> list[tuple[str, Direction]]:
+        """(name or folder, direction) of the checkpoints that these settings imitate; none by default."""
+        return []
 
     @property
     def players(self) -> Sequence[Player]:
