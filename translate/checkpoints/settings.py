@@ -41,8 +41,11 @@ class Provenance(Settings):
     license: str = Field("", description="licence of the data")
     model: str = Field("", description="pix2pix, cyclegan, or what it was imported from")
     start: str = Field("", description="the checkpoint whose generators training began with")
+    teacher: str = Field("", description="the checkpoint that it learned to imitate")
+    teacher_digest: str = Field("", description="SHA-256 of the weights of that generator")
     features: list[str] = Field(
-        default_factory=list, description="frozen feature networks it was trained against, which may not judge it"
+        default_factory=list,
+        description="frozen feature networks that it, its start or its teacher was trained against; they may not judge",
     )
     steps: int = Field(0, description="updates of the weights")
     epochs: float = Field(0.0, description="passes over the data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.table import Table
 
+from translate.commands.terminal import console
 from translate.errors import TrainingStopped, UserError
 
 
@@ -20,11 +23,15 @@ def train(
         typer.Argument(help="A model's or data set's name, a YAML file or a run's folder."),
     ],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest state, exactly.")] = False,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Repeat the run with this many seeds, in RUN/seed-0 and so on, and compare.")
+    ] = 1,
 ) -> None:
     """Train a model. Any setting can follow: --data.root FOLDER --run.epochs 20 (all: `translate settings`)."""
     from translate.catalogue import preset
     from translate.config import TrainConfig
     from translate.models import model_names
+    from translate.training.seeds import train_seeds
     from translate.training.trainer import train as run_training
 
     overrides = parse_overrides(context.args)
@@ -39,9 +46,24 @@ def train(
         settings = TrainConfig.load(preset(config), overrides)
     settings.run.dir = Path(os.path.expandvars(settings.run.dir))  # $WANDB_RUN_ID in a sweep
     try:
-        run_training(settings, resume=resume, own_process=True)
+        if seeds == 1:
+            run_training(settings, resume=resume, own_process=True)
+        else:
+            _show_seeds(train_seeds(settings, seeds, resume, own_process=True))
     except TrainingStopped as stopped:
         raise typer.Exit(stopped.code) from stopped
+
+
+def _show_seeds(path: Path) -> None:
+    """Print the table of a summary over seeds."""
+    from translate.training.seeds import table
+
+    heads, rows = table(json.loads(path.read_text(encoding="utf-8"))["summary"])
+    shown = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+    console.print(f"Summary: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ MODELS: Registry[type[Model]] = Registry(
         "pix2pix": "translate.models.pix2pix:Pix2Pix",
         "cut": "translate.models.cut:CUT",
         "fastcut": "translate.models.cut:FastCUT",
+        "distillation": "translate.models.distillation:Distillation",
     },
 )
 

@@ -17,16 +17,19 @@ from torch import Tensor, nn
 
 from translate.losses import Objective, StyleStatistics
 from translate.models.extras import extra_features
-from translate.networks import AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
+from translate.models.terms import Images, Losses, LossTerm
+from translate.networks import (
+    DEFAULT_DISCRIMINATOR,
+    DISCRIMINATORS,
+    AnyDiscriminator,
+    AnyGenerator,
+    DiscriminatorConfig,
+    GeneratorConfig,
+)
 from translate.networks.diff_augment import Augmentation
 from translate.networks.patchgan import PatchConfig
 from translate.networks.resnet import ResNetConfig
 from translate.settings import Direction, Settings
-
-Images = Mapping[str, Tensor]
-"""Images by the field's names (real_A, fake_B, rec_A, …), (N, C, H, W) in [-1, 1]; masks (N, 1, H, W) in [0, 1]."""
-Losses = tuple[Tensor, dict[str, Tensor]]
-"""What a player minimises, and its named parts."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +45,6 @@ class Player:
     name: str
     networks: Mapping[str, nn.Module]
     discriminates: bool = False
-
-
-@dataclass(frozen=True)
-class LossTerm:
-    """A named loss, for those who draw, list or compare losses.
-
-    Attributes:
-        name: as in history.jsonl, e.g. cycle_A.
-        label: for people; may hold {A} and {B}, the names of the domains.
-        group: the figure that it is drawn in.
-        better: "low" where a lower value means a better model; None where it hovers, as adversarial losses do.
-        weighted: whether the value is multiplied by the weight in the settings.
-    """
-
-    name: str
-    label: str
-    group: str
-    better: Literal["low"] | None = None
-    weighted: bool = True
 
 
 @dataclass(frozen=True)
@@ -138,7 +122,7 @@ class ModelConfig(Settings):
     )
 
     discriminator_defaults: ClassVar[dict[str, Any]] = {}
-    """Settings of each discriminator where they are not given."""
+    """Settings of each discriminator that has them, where they are not given."""
 
     @model_validator(mode="before")
     @classmethod
@@ -153,8 +137,17 @@ class ModelConfig(Settings):
             return given  # pydantic says what is wrong with it
         described = [one if isinstance(one, Mapping) else one.model_dump(mode="python") for one in listed]
         described[0] = {**described[0], **_today(first or {})}
-        filled["discriminators"] = [cls.discriminator_defaults | dict(one) for one in described]
+        filled["discriminators"] = [cls._defaults_for(one) | dict(one) for one in described]
         return filled
+
+    @classmethod
+    def _defaults_for(cls, discriminator: Mapping[str, Any]) -> dict[str, Any]:
+        """The model's own defaults that a discriminator of this kind has a setting for: a projected one has no norm."""
+        kind = discriminator.get("kind") or DEFAULT_DISCRIMINATOR
+        if kind not in DISCRIMINATORS:
+            return {}  # the field says what is wrong
+        fields = DISCRIMINATORS[kind].Config.model_fields
+        return {name: value for name, value in cls.discriminator_defaults.items() if name in fields}
 
 
 def _today(discriminator: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,6 +179,8 @@ class Model(nn.Module):
     """Images of each domain below which a report on the data says that they are few."""
     changes_input: ClassVar[bool] = True
     """Whether an output that equals its input, or its negative, is a failure; with paired images it may be right."""
+    needs_teacher: ClassVar[bool] = False
+    """Whether it also needs a checkpoint to learn from, so that pictures alone are not enough."""
     sheet_columns: ClassVar[tuple[str, ...]]
     """What the columns of a sheet of samples show, for people."""
     published: ClassVar[Published | None] = None
@@ -212,6 +207,11 @@ class Model(nn.Module):
         frozen = [name for one in config.discriminators if (name := getattr(one, "features", None))]
         perceptual = ["vgg16"] if config.lambda_perceptual else []
         return list(dict.fromkeys([*frozen, *perceptual, *extra_features(config)]))
+
+    @classmethod
+    def teachers(cls, config: Any) -> list[tuple[str, Direction]]:
+        """(name or folder, direction) of the checkpoints that these settings imitate; none by default."""
+        return []
 
     @property
     def players(self) -> Sequence[Player]:

@@ -21,6 +21,7 @@ from translate.models import model_class
 from translate.runs.changes import changed_settings
 from translate.runs.processes import noted
 from translate.tracking.history import History
+from translate.training.ancestry import restore, trace
 from translate.training.compute_plan import ComputePlan, plan_compute
 from translate.training.failures import explain
 from translate.training.learner import Batch, Learner
@@ -123,8 +124,11 @@ class Training:
         self.seconds = 0.0
         if state is not None:
             self._restore(state)
-        elif config.run.start_from is not None:
-            self.learner.start_from(resolve(config.run.start_from))
+            self.ancestry = restore(state.info.get("ancestry"), config)
+        else:
+            self.ancestry = trace(config)
+            if config.run.start_from is not None:
+                self.learner.start_from(resolve(config.run.start_from))
         if self.plan["compile"]:
             self.learner.compile()
 
@@ -254,6 +258,7 @@ class Training:
             epoch_steps=self.epoch_steps,
             total_steps=self.total_steps,
             validation_images=lambda: make_dataset(self.config, training=False),
+            ancestry=self.ancestry,
         )
 
     def _may_ask(self) -> bool:
