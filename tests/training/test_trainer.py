@@ -23,7 +23,7 @@ from translate.checkpoints.format import load_generator
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history
-from translate.training.learner import Learner
+from translate.training import trainer
 from translate.training.trainer import train
 
 LOSSES = {
@@ -88,15 +88,15 @@ def test_stopped_and_resumed_is_the_run_never_stopped(
         pass
 
     # The state of step `stopped_after` is on disk and the next step is under way when the process goes away.
-    original = Learner.__call__
+    original = trainer.train_step
 
-    def die(self: Any, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
+    def die(learner: Any, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
         if step == stopped_after + 1:
             raise Interrupted
-        return original(self, batch, step, lr_factor)
+        return original(learner, batch, step, lr_factor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "__call__", die)
+        patch.setattr(trainer, "train_step", die)
         with pytest.raises(Interrupted):
             train(TrainConfig.build(tree))
     train(TrainConfig.build(tree), resume=True)

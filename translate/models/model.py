@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from translate.losses import Objective, StyleStatistics
 from translate.models.extras import extra_features
-from translate.networks import AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
+from translate.networks import BY_KIND, AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
 from translate.networks.diff_augment import Augmentation
 from translate.networks.patchgan import PatchConfig
 from translate.networks.resnet import ResNetConfig
@@ -138,7 +138,7 @@ class ModelConfig(Settings):
     )
 
     discriminator_defaults: ClassVar[dict[str, Any]] = {}
-    """Settings of each discriminator where they are not given."""
+    """Settings of each discriminator where they are not given and its kind has them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -153,7 +153,7 @@ class ModelConfig(Settings):
             return given  # pydantic says what is wrong with it
         described = [one if isinstance(one, Mapping) else one.model_dump(mode="python") for one in listed]
         described[0] = {**described[0], **_today(first or {})}
-        filled["discriminators"] = [cls.discriminator_defaults | dict(one) for one in described]
+        filled["discriminators"] = [BY_KIND.fill(one, cls.discriminator_defaults) for one in described]
         return filled
 
 
