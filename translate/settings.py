@@ -42,7 +42,9 @@ class Settings(BaseModel):
         for field, defaults in cls.nested_defaults.items():
             value = filled.get(field) or {}
             if isinstance(value, dict):
-                filled[field] = defaults | value
+                chosen = (mark for mark in cls.model_fields[field].metadata if isinstance(mark, ChosenByName))
+                by_name = next(chosen, None)
+                filled[field] = by_name.fill(value, defaults) if by_name else defaults | value
         return filled
 
 
@@ -61,6 +63,15 @@ class ChosenByName:
 
     def __init__(self, registry: Registry[Any], tag: str, default: str) -> None:
         self.registry, self.tag, self.default = registry, tag, default
+
+    def fill(self, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """What is given, with those of the defaults that settings of the name in it have.
+
+        A default such as `norm: batch` says nothing about a network without norms.
+        """
+        name = given.get(self.tag) or defaults.get(self.tag) or self.default
+        known = self.registry[name].Config.model_fields if name in self.registry else {}
+        return {field: value for field, value in defaults.items() if field in known} | dict(given)
 
     def __get_pydantic_core_schema__(self, source: type[Settings], handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: Any) -> Settings:

@@ -19,8 +19,7 @@ from translate.losses import Objective, StyleStatistics
 from translate.models.extras import extra_features
 from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import (
-    DEFAULT_DISCRIMINATOR,
-    DISCRIMINATORS,
+    BY_KIND,
     AnyDiscriminator,
     AnyGenerator,
     DiscriminatorConfig,
@@ -137,17 +136,8 @@ class ModelConfig(Settings):
             return given  # pydantic says what is wrong with it
         described = [one if isinstance(one, Mapping) else one.model_dump(mode="python") for one in listed]
         described[0] = {**described[0], **_today(first or {})}
-        filled["discriminators"] = [cls._defaults_for(one) | dict(one) for one in described]
+        filled["discriminators"] = [BY_KIND.fill(one, cls.discriminator_defaults) for one in described]
         return filled
-
-    @classmethod
-    def _defaults_for(cls, discriminator: Mapping[str, Any]) -> dict[str, Any]:
-        """The model's own defaults that a discriminator of this kind has a setting for: a projected one has no norm."""
-        kind = discriminator.get("kind") or DEFAULT_DISCRIMINATOR
-        if kind not in DISCRIMINATORS:
-            return {}  # the field says what is wrong
-        fields = DISCRIMINATORS[kind].Config.model_fields
-        return {name: value for name, value in cls.discriminator_defaults.items() if name in fields}
 
 
 def _today(discriminator: Mapping[str, Any]) -> dict[str, Any]:
