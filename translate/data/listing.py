@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,20 @@ def list_images(folder: Path) -> list[Path]:
 def scan(folder: Path) -> list[str]:
     """Like `list_images`, as sorted paths relative to the folder with `/` between the parts. Opens no image."""
     return sorted(_walk(str(folder), "", set()))
+
+
+def stem_of(name: str) -> str:
+    """A relative path without its suffix, in Unicode's composed form (NFC): what pairs, masks and results match by.
+
+    macOS and some archives write `é` as `e` and a combining accent (NFD), others as one character. The two names look
+    the same, so they mean the same.
+    """
+    return composed(os.path.splitext(name)[0])  # noqa: PTH122 (100,000 names)
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC); see `stem_of`."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _walk(folder: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[str]:
