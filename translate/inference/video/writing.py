@@ -1,4 +1,4 @@
-"""Writing of films with PyAV (FFmpeg): frames are encoded, sound and subtitles copied where the container takes them."""
+"""Writing of films with PyAV (FFmpeg): frames are encoded; sound and subtitles are copied where that is possible."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from translate.data.formats import Pixels
 from translate.errors import UserError
 from translate.inference.video.film import Batch, Reader, pyav, swscale
+from translate.inference.video.sound import TAKES_ANY, Encoding, can_copy, choose_encoding
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -24,8 +25,6 @@ _ENCODERS = {  # by codec; the first that a container takes
     "h264": ("libx264", {"crf": "18", "preset": "medium"}),
     "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
 }
-_SOUND_ENCODERS = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # better than FFmpeg's own
-_TAKES_ANY = frozenset({"mpegts"})  # formats that do not tell FFmpeg which codecs they take
 _PROGRESSIVE = frozenset({"mp4", "mov", "ipod", "3gp"})  # can be written so that they play while they load
 _LIMITED = 1  # range of video levels: 16 to 235
 
@@ -57,9 +56,19 @@ class Writer:
         self.numbered = 0
         self.picture = self._add_picture()
         self.copied: dict[int, Stream] = {}
+        self.to_copy: list[Stream] = []
         self.encoded: dict[int, Any] = {}  # sound
         for stream in reader.others:
             self._add(stream)
+        try:
+            made.start_encoding()  # what the container refuses, it refuses before the work
+        except pyav().error.FFmpegError as error:
+            suffix, codec = Path(made.name).suffix, self.picture.codec_context.name
+            raise UserError(
+                f"{reader.film.name} cannot become a {suffix} file: with {codec}, these take no film of "
+                f"{reader.width}×{reader.height} pixels and {float(reader.rate):g} frames a second; "
+                "call the output NAME.mp4 or NAME.mkv."
+            ) from error
 
     def write(self, frames: Sequence[Pixels], batch: Batch) -> None:
         """Write the frames that a batch was translated to, (H, W, C) uint8 each."""
@@ -80,7 +89,7 @@ class Writer:
 
     def _add_picture(self) -> Any:
         av, reader = pyav(), self.reader
-        takes_any = self.made.format.name in _TAKES_ANY
+        takes_any = self.made.format.name in TAKES_ANY
         codec = next((name for name in _ENCODERS if takes_any or name in self.made.supported_codecs), None)
         encoder, options = _ENCODERS[codec] if codec else (self.made.default_video_codec, {})
         if encoder not in av.codecs_available:  # PyAV built without it
@@ -104,15 +113,15 @@ class Writer:
         return stream
 
     def _add(self, stream: Stream) -> None:
+        """Add a stream of sound or subtitles; what is not as in the source becomes a note."""
         suffix = Path(self.made.name).suffix
         codec = stream.codec.canonical_name if stream.codec_context else None
-        if codec and (codec in self.made.supported_codecs or self.made.format.name in _TAKES_ANY):
+        if can_copy(self.made, stream, self.to_copy):
             made = self.made.add_stream_from_template(stream)
             self.copied[stream.index] = made
-        elif codec and stream.type == "audio" and self.made.default_audio_codec != "none":
-            wish = self.made.default_audio_codec
-            made = self._add_sound(stream, _SOUND_ENCODERS.get(wish, wish))
-            self.notes.append(f"The sound was encoded anew, as {wish}: {suffix} files do not take {codec}.")
+            self.to_copy.append(stream)
+        elif codec and stream.type == "audio" and (wish := choose_encoding(self.made, stream)) is not None:
+            made = self._add_sound(stream, wish)
         else:
             kind = "sound was" if stream.type == "audio" else "subtitles were"
             self.notes.append(f"The {kind} left out: {suffix} files do not take {codec or 'this kind'}.")
@@ -120,10 +129,14 @@ class Writer:
         if stream.language:
             made.metadata["language"] = stream.language
 
-    def _add_sound(self, stream: Any, encoder: str) -> Any:
-        rates = pyav().Codec(encoder, "w").audio_rates
-        rate = stream.rate if not rates or stream.rate in rates else max(rates)
-        self.encoded[stream.index] = made = self.made.add_stream(encoder, rate=rate, layout=stream.layout.name)
+    def _add_sound(self, stream: Any, wish: Encoding) -> Any:
+        suffix, codec = Path(self.made.name).suffix, stream.codec.canonical_name
+        before, after = stream.layout.nb_channels, pyav().AudioLayout(wish.layout).nb_channels
+        fewer = f" with {wish.layout} instead of {before} channels" if after < before else ""
+        self.notes.append(
+            f"The sound was encoded anew, as {wish.codec}{fewer}: {suffix} files do not take {codec} as it is here."
+        )
+        self.encoded[stream.index] = made = self.made.add_stream(wish.encoder, rate=wish.rate, layout=wish.layout)
         return made
 
     def _encode_sound(self, index: int, packet: Packet[Any]) -> None:
