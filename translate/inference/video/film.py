@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from translate.data.formats import Pixels
+from translate.data.images import fit_channels
 from translate.errors import UserError
 from translate.inference.video.temporal_smoothing import StillParts
+from translate.inference.video.tone_mapping import HLG, is_hdr, to_sdr
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -31,7 +33,7 @@ CUT = 27
 _DEFAULT = 1  # dispositions of streams, as FFmpeg numbers them
 _PICTURES = 1 << 10 | 1 << 11 | 1 << 20  # attached picture, timed thumbnails, still image
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif", "tiff"})
-_UNKNOWN, _BT709, _BT601, _BT2020 = 2, 1, 6, 9  # colour spaces as ITU-T H.273 numbers them
+_UNKNOWN, _BT709, _BT601, _BT2020, _BT2020_CONSTANT = 2, 1, 6, 9, 10  # colour spaces as ITU-T H.273 numbers them
 
 
 def pyav() -> ModuleType:
@@ -108,10 +110,12 @@ class Reader:
         self.others: list[Stream] = [stream for stream in film.streams if stream.type in ("audio", "subtitle")]
         self.rate = self.picture.average_rate or Fraction(25)
         self.unit = self.picture.time_base or 1 / self.rate
+        self.channels = channels
         self.format = "rgb24" if channels == 3 else "gray"
         self.size: tuple[int, int] | None = None  # width and height before the rotation
         self.width = self.height = self.rotation = 0
-        self.colorspace = _UNKNOWN
+        self.colorspace = self.primaries = self.transfer = _UNKNOWN  # of the pixels that are given out
+        self.hdr: tuple[int, int, int] | None = None  # colour space, transfer and primaries of an HDR film
         self.first, self.last, self.end = 0, -1, 0  # in units
         self.damaged = 0
         self.picture.thread_type = "AUTO"
@@ -168,9 +172,23 @@ class Reader:
             self.colorspace = frame.colorspace
             if self.colorspace == _UNKNOWN:  # what players take it for
                 self.colorspace = _BT709 if frame.height >= 720 else _BT601
+            self.primaries, self.transfer = frame.color_primaries, frame.color_trc
+            if is_hdr(self.transfer):
+                self.hdr = (self.colorspace, self.transfer, self.primaries)
+                self.colorspace = self.primaries = self.transfer = _BT709
+                kind = "HLG" if self.hdr[1] == HLG else "PQ"
+                self.notes.append(
+                    f"{self.film.name} is in HDR ({kind}): it was tone-mapped to SDR (BT.709), which is what networks "
+                    "know and what the result is."
+                )
         width, height = self.size
-        space = swscale(self.colorspace)
-        array: Any = frame.to_ndarray(width=width, height=height, format=self.format, src_colorspace=space)
+        if self.hdr is not None:
+            space, transfer, primaries = self.hdr
+            levels: Any = frame.to_ndarray(width=width, height=height, format="rgb48le", src_colorspace=swscale(space))
+            array: Any = fit_channels(to_sdr(levels, transfer, primaries), self.channels, self.film.name)
+        else:
+            space = swscale(self.colorspace)
+            array = frame.to_ndarray(width=width, height=height, format=self.format, src_colorspace=space)
         array = np.rot90(array.reshape(height, width, -1), self.rotation // 90)  # counterclockwise
         self.height, self.width = array.shape[:2]
         return np.ascontiguousarray(array)
@@ -196,4 +214,6 @@ def _differ(before: Pixels, after: Pixels) -> bool:
 
 def swscale(colorspace: int) -> int:
     """The number that swscale gives to a colour space; it has an older one for BT.601 and lacks some others."""
+    if colorspace == _BT2020_CONSTANT:
+        return _BT2020
     return colorspace if colorspace in (_BT709, 4, 7, _BT2020) else 5

@@ -97,7 +97,7 @@ class Writer:
         if options and not self.timed:
             options = options | {"bf": "0"}  # frames that are not in their order need timestamps
         stream: Any = self.made.add_stream(encoder, rate=reader.rate, options=options)
-        context, source = stream.codec_context, reader.picture.codec_context
+        context = stream.codec_context
         context.width, context.height = reader.width, reader.height
         formats = [known.name for known in stream.codec.video_formats or ()]
         odd = encoder == "libx264" and (reader.width % 2 or reader.height % 2)
@@ -107,7 +107,7 @@ class Writer:
             context.bit_rate = int(BITS_A_PIXEL * reader.width * reader.height * reader.rate)
         context.time_base = reader.unit if self.timed else 1 / reader.rate
         context.colorspace, context.color_range = reader.colorspace, _LIMITED
-        context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
+        context.color_primaries, context.color_trc = reader.primaries, reader.transfer
         if aspect := reader.picture.sample_aspect_ratio:
             context.sample_aspect_ratio = 1 / aspect if reader.rotation % 180 else aspect
         return stream
