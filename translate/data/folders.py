@@ -116,7 +116,7 @@ def list_names(folder: Path) -> list[str]:
     """Relative paths of the images in a folder. Raises UserError if there are none."""
     names = scan(folder)
     if not names:
-        raise UserError(f"{folder} holds no images (looked for .jpg, .png, .webp, .tif …, also in its subfolders).")
+        raise UserError(f"{folder} holds no images that can be read here, nor do its subfolders.")
     return names
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from translate.checkpoints.folder import CONFIG_FILE, weights_file
-from translate.data.listing import composed, list_images
+from translate.data.listing import composed, describe_others, list_images, survey
 from translate.errors import UserError
 from translate.inference.raster import WRITABLE
 from translate.inference.translator import Translator
@@ -73,6 +73,19 @@ def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> 
         if composed(str(target.resolve())) in sources:
             raise UserError(f"The translation of {source} would overwrite {target}; choose another output.")
     return pairs
+
+
+def left_out(inputs: Sequence[Path], out: Path) -> list[str]:
+    """A sentence for each folder among the inputs that holds files which are no images, films among them."""
+    sentences = []
+    for folder in (source for source in inputs if source.is_dir()):
+        inside = out.relative_to(folder).parts if out != folder and out.is_relative_to(folder) else ()
+        others = [name for name in survey(folder).others if not inside or Path(name).parts[: len(inside)] != inside]
+        if others:
+            films = any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in others)
+            advice = " Films are translated where they are named one by one." if films else ""
+            sentences.append(f"{describe_others(folder, others)}.{advice}")
+    return sentences
 
 
 def is_file_name(out: Path) -> bool:
