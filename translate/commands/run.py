@@ -54,7 +54,7 @@ def run(
     from PIL import Image
 
     from translate.inference.jobs.distributed import gather_results, own_device, process_rank, share
-    from translate.inference.jobs.file_plan import is_file_name, is_video, plan_files, unfinished
+    from translate.inference.jobs.file_plan import is_file_name, is_video, left_out, plan_files, unfinished
     from translate.inference.jobs.files import Outcome, translate_files
     from translate.inference.translator import load
     from translate.inference.video.translation import translate_video
@@ -91,6 +91,8 @@ def run(
             notes += made.notes
     if len(todo) < len(mine):
         notes.append(f"{len(mine) - len(todo)} of {len(mine)} were done already; --overwrite makes them anew.")
+    if shown:
+        notes += left_out(inputs, out)
     failed = gather_results([sentence for _, sentence in outcome.failed])
     for sentence in notes:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -155,6 +155,8 @@ class Training:
                     reporter.say(str(failure))  # at once: a launcher ends this process in a moment
                     raise failure from error
                 raise
+            for sentence in self.dataset.files_left_out():
+                reporter.say(sentence)
             reporter.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {checkpoints.saved_step}.")
         return self.folder
 
