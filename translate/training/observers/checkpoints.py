@@ -63,7 +63,7 @@ class Checkpoints:
             "schedule": self.schedule.state_dict(),
             "seconds": self.rows.stopwatch.seconds,
             "tracker_id": self.reporter.tracker_id,
-            "config": self.facts.config.dump(),
+            "config": self.facts.config.absolute().dump(),
             "ancestry": self.facts.ancestry.as_dict(),
         }
         save_state(self.facts.config.run.dir / "state", State(step, self.learner.state_dict(), info))
