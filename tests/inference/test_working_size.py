@@ -63,7 +63,8 @@ def test_details_of_the_original_stay(translator: Translator) -> None:
     made = translator(full).astype(float)
 
     def detail(pixels: np.ndarray) -> np.ndarray:
-        return (pixels - np.roll(pixels, 1, axis=1))[:, 1:]
+        differences: np.ndarray = pixels - np.roll(pixels, 1, axis=1)
+        return differences[:, 1:]
 
     similarity = np.corrcoef(detail(made).ravel(), detail(full.astype(float)).ravel())[0, 1]
     reduced = translator.at_size("full")(reduce(full, WORKING))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from translate.losses import Objective, composite, discriminator_terms, generator_term, gradient_penalty, r1_penalty
 from translate.models.merging import Logits, together
-from translate.models.model import ModelConfig
+from translate.models.settings import ModelConfig
 from translate.networks import DiscriminatorConfig, build_discriminator
 from translate.networks.diff_augment import diff_augment
 

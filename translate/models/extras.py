@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from translate.features import FeatureNetwork, load_features
 from translate.losses import content_loss, outside_change, soften, style_loss
+from translate.models.settings import ModelConfig
 from translate.models.terms import Images, LossTerm
-
-if TYPE_CHECKING:
-    from translate.models.model import ModelConfig  # whose settings name what is built here
 
 PERCEPTUAL_NETWORK = "vgg16"
 """The network that `perceptual_weights` is a file of."""

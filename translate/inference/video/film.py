@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from translate.data.colour import fit_channels
 from translate.data.formats import Pixels
-from translate.data.images import fit_channels
 from translate.errors import UserError
 from translate.inference.video.temporal_smoothing import StillParts
 from translate.inference.video.tone_mapping import HLG, is_hdr, to_sdr
