@@ -18,7 +18,7 @@ FLOORS = [
     {"_version", "errors"},
     {
         *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "pages"),
-        *("registry", "settings", "tracking"),
+        *("registry", "setting_text", "settings", "tracking"),
     },
     {"checkpoints", "data", "evaluation", "models", "segmentation"},
     {"catalogue", "config", "runs"},

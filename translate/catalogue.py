@@ -106,10 +106,15 @@ def dataset_cards() -> list[DatasetCard]:
     return [_read_card(path) for path in sorted(find_datasets_folder().glob(f"*/{CARD_FILE}"))]
 
 
+def dataset_names() -> list[str]:
+    """The names of all cards, sorted."""
+    return [path.parent.name for path in sorted(find_datasets_folder().glob(f"*/{CARD_FILE}"))]
+
+
 def dataset_card(name: str) -> DatasetCard:
     """The card of a data set. Raises UserError with names that look alike where there is none."""
     path = find_datasets_folder() / name / CARD_FILE
-    known = [card.parent.name for card in sorted(find_datasets_folder().glob(f"*/{CARD_FILE}"))]
+    known = dataset_names()
     if name not in known:
         raise UserError(_unknown(f"There is no data set {name}.", name, known))
     return _read_card(path)

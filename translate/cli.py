@@ -13,6 +13,7 @@ from rich.console import Console
 from translate._version import __version__
 from translate.commands.bench import bench
 from translate.commands.data import inspect, mask
+from translate.commands.distil import distil
 from translate.commands.evaluate import classifier, evaluate
 from translate.commands.export import export
 from translate.commands.models import import_checkpoint, models
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command(context_settings=DOTTED)(train)
+app.command(context_settings=DOTTED)(distil)
 app.command()(settings)
 app.command()(inspect)
 app.command()(mask)

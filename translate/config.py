@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from translate.checkpoints.settings import DrawingConfig
 from translate.data.settings import DataConfig
 from translate.errors import UserError
 from translate.evaluation.settings import EvaluationConfig
-from translate.models import DEFAULT_MODEL, AnyModel, model_class
-from translate.settings import Settings, explain
+from translate.models import DEFAULT_MODEL, AnyModel, model_class, model_names
+from translate.networks import DISCRIMINATORS, GENERATORS
+from translate.settings import Settings, explain, map_paths
 from translate.tracking.settings import TrackingConfig
+
+RUN_FILE = "config.yaml"
+"""The settings of a run, in its folder."""
+TRACES = ("history.jsonl", "state", "process.json")
+"""One of these lies beside `RUN_FILE` in every folder that was trained in."""
 
 DEFAULT_EPOCHS = 200
 """Passes over the data where neither run.epochs nor run.steps is given (Zhu et al. 2017, section 4)."""
@@ -71,6 +79,8 @@ class RunConfig(Settings):
     def _compile_may_be_a_flag(cls, given: Any) -> Any:
         if isinstance(given, dict) and isinstance(given.get("compile"), bool):
             return given | {"compile": "on" if given["compile"] else "off"}  # YAML reads a bare `on` as true
+        if isinstance(given, dict) and given.get("compile") in ("true", "false"):  # a flag without a value is true
+            return given | {"compile": "on" if given["compile"] == "true" else "off"}
         return given
 
     @model_validator(mode="after")
@@ -100,15 +110,32 @@ class TrainConfig(Settings):
 
     @classmethod
     def load(cls, path: str | Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
-        """Read a YAML file.
+        """Read a YAML file, or the settings of a run.
 
         Args:
-            path: the preset, or a run's config.yaml.
+            path: a preset, whose relative paths are relative to the working directory; or a run's folder or the
+                config.yaml in it. The folder that is named is the run (`run.dir`), wherever it was trained, and
+                relative paths are relative to it, or, where nothing lies there, to the working directory.
             overrides: `{"data.crop_size": 128}`: dotted names that replace what the file says.
         Raises:
             UserError: the file is missing or not YAML, or a setting is unknown or ill-typed.
         """
         path = Path(path)
+        run = run_folder(path)
+        if run is None:
+            return cls.build(cls._read(path), overrides, source=str(path))
+        file = run / RUN_FILE
+        if not file.is_file():
+            raise UserError(
+                f"{run} holds no run: there is no {RUN_FILE} in it. To train on the pictures in it: "
+                f"translate train {DEFAULT_MODEL} --data.root {shlex.quote(str(run))}"
+            )
+        saved = map_paths(cls.build(cls._read(file), source=str(file)), lambda one: _found_from(run, one))
+        saved.run.dir = run
+        return cls.build(saved.dump(), overrides, source=str(file)) if overrides else saved
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, Any]:
         try:
             tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except OSError as error:
@@ -117,7 +144,7 @@ class TrainConfig(Settings):
             raise UserError(f"{path} is not valid YAML: {error}") from error
         if not isinstance(tree, dict):
             raise UserError(f"{path} holds no settings; it should be a YAML mapping with model, data, optim, run.")
-        return cls.build(tree, overrides, source=str(path))
+        return tree
 
     @classmethod
     def build(
@@ -125,12 +152,11 @@ class TrainConfig(Settings):
     ) -> TrainConfig:
         """Validate nested settings, with dotted overrides applied. Raises UserError naming each wrong setting."""
         for dotted, value in (overrides or {}).items():
+            # The first discriminator has a spelling of its own, which would win over this one where both are given.
+            *sections, leaf = dotted.replace("model.discriminators.0.", "model.discriminator.").split(".")
             branch = tree
-            *sections, leaf = dotted.split(".")
             for section in sections:
-                branch = branch.setdefault(section, {})
-                if not isinstance(branch, dict):
-                    raise UserError(f"--{dotted}: {section} is a single setting, not a section.")
+                branch = _section(branch, section, dotted)
             branch[leaf] = value
             # run.steps and run.epochs replace one another: the one given last counts.
             if dotted in ("run.steps", "run.epochs"):
@@ -138,12 +164,115 @@ class TrainConfig(Settings):
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
-            raise UserError(f"{source}: {explain(error)}") from error
+            model = tree.get("model")
+            named = model.get("name") if isinstance(model, dict) else model
+            names = [row.name for row in setting_rows(named if named in model_names() else "")]
+            raise UserError(f"{source}: {explain(error, names)}") from error
 
     def dump(self) -> dict[str, Any]:
         """Plain nested data, as YAML and JSON hold it."""
         return self.model_dump(mode="json")
 
+    def absolute(self) -> TrainConfig:
+        """The same settings for any working directory: relative paths, and names that are folders, made absolute."""
+        fixed = map_paths(self, Path.absolute)
+        for section, name in _NAMES_OR_FOLDERS:
+            value = getattr(getattr(fixed, section), name)
+            if value and _is_checkpoint_or_run(Path(value)):
+                setattr(getattr(fixed, section), name, str(Path(value).absolute()))
+        return fixed
+
+    def save_in_run(self) -> None:
+        """Write the settings to config.yaml in the run's folder, so that they hold when the folder is moved or copied.
+
+        Paths in the folder are written relative to it, all others absolute.
+        """
+        run = self.run.dir.absolute()
+
+        def portable(path: Path) -> Path:
+            return path.relative_to(run) if path != run and path.is_relative_to(run) else path
+
+        map_paths(self.absolute(), portable).save(self.run.dir / RUN_FILE)
+
     def save(self, path: Path) -> None:
         """Write the settings as YAML."""
         path.write_text(yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+_NAMES_OR_FOLDERS = (("run", "start_from"), ("evaluation", "extractor"))
+"""Settings that are a name or a folder."""
+
+
+def run_folder(path: Path) -> Path | None:
+    """The run that a path means: a folder, or that of a run's config.yaml; None for any other file."""
+    if path.is_dir():
+        return path
+    in_run = path.name == RUN_FILE and any((path.parent / name).exists() for name in TRACES)
+    return path.parent if in_run else None
+
+
+def _found_from(run: Path, path: Path) -> Path:
+    """Where a path in a run's settings leads: absolute ones as they are, others into the run where something is there.
+
+    Runs of earlier versions have paths that are relative to the working directory of their time.
+    """
+    return run / path if not path.is_absolute() and (run / path).exists() else path
+
+
+def _is_checkpoint_or_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("config.json", "classifier.json", "checkpoints"))
+
+
+def _section(branch: Any, section: str, dotted: str) -> Any:
+    """The part of a tree of settings that a part of a dotted name leads to, made where it is missing.
+
+    Entries of a list, such as `model.discriminators.1`, go by their number; every list of sections has one by default.
+    """
+    if section.isdigit() and isinstance(branch, list):
+        if int(section) > len(branch):
+            raise UserError(f"--{dotted}: there are {len(branch)} before it, so the next one has number {len(branch)}.")
+        branch.extend({} for _ in range(int(section) + 1 - len(branch)))
+        found = branch[int(section)]
+    elif isinstance(branch, dict):
+        found = branch.setdefault(section, [{}] if section == "discriminators" else {})
+    else:
+        found = None
+    if not isinstance(found, dict | list):
+        raise UserError(f"--{dotted}: {section} is a single setting, not a section.")
+    return found
+
+
+class SettingRow(NamedTuple):
+    """A setting, for people."""
+
+    name: str
+    """Dotted, e.g. data.crop_size."""
+    default: str
+    meaning: str
+
+
+def setting_rows(model: str = "") -> list[SettingRow]:
+    """Every setting of a run with a model, those of all generators and discriminators included.
+
+    Raises UserError where there is no such model; without a name it is the default one.
+    """
+    chosen = model_class(model or DEFAULT_MODEL).Config()
+    rows = list(_rows("", TrainConfig(model=chosen)))
+    shown = {row.name for row in rows}
+    for registry, tag, place in ((GENERATORS, "architecture", "generator"), (DISCRIMINATORS, "kind", "discriminator")):
+        for name in registry.names():
+            for row in _rows(f"model.{place}.", registry[name].Config()):
+                if row.name not in shown:
+                    rows.append(row._replace(meaning=f"{place}.{tag} {name}: {row.meaning}"))
+    return rows
+
+
+def _rows(prefix: str, values: BaseModel) -> Iterator[SettingRow]:
+    for name, info in type(values).model_fields.items():
+        value: Any = getattr(values, name)
+        if isinstance(value, BaseModel):
+            yield from _rows(f"{prefix}{name}.", value)
+        elif isinstance(value, list) and value and isinstance(value[0], BaseModel):
+            yield from _rows(f"{prefix}{name.removesuffix('s')}.", value[0])  # the spelling for the first of them
+        else:
+            yield SettingRow(f"{prefix}{name}", str(value), info.description or "")

@@ -73,19 +73,20 @@ def test_strength_blends_at_once_and_goes_into_the_file(visit: Visit, photo: Pat
         assert kept.format == "JPEG"
 
 
-def test_a_smaller_size_makes_a_smaller_picture(visit: Visit, photo: Path) -> None:
+def test_large_pictures_are_translated_at_the_recommended_size_and_come_back_whole(visit: Visit, photo: Path) -> None:
     large = photo.with_name("large.png")
     with Image.open(photo) as image:
         image.resize((900, 600)).save(large)
     visit.choose("Tiny zebras")
-    visit.open_more()
-    visit.page.get_by_label("Size").click()
-    visit.page.get_by_role("option", name="512 pixels").click()
     visit.upload(large)
     visit.result()
-    assert "512 × 341" in visit.page.locator("#outcome .note").inner_text()
+    assert "900 × 600 pixels, translated at 512" in visit.page.locator("#outcome .note").inner_text()
     with Image.open(visit.download("large-zebra.png")) as kept:
-        assert kept.size == (512, 341)
+        assert kept.size == (900, 600)
+    visit.open_more()
+    visit.page.get_by_label("Translated at").click()
+    visit.page.get_by_role("option", name="Full size").click()
+    visit.page.get_by_text("900 × 600 pixels, translated at full size").wait_for()
 
 
 def test_there_and_back_shows_what_was_kept(visit: Visit, photo: Path) -> None:

@@ -36,6 +36,14 @@ CYCLEGAN: dict[str, Any] = {
     "generator": RESNET,
     "discriminator": PATCH,
 }
+MULTISCALE = {"kind": "multiscale", "width": 4, "layers": 1, "scales": 2}
+CUT: dict[str, Any] = {
+    "name": "cut",
+    "nce_patches": 8,
+    "projection_width": 8,
+    "generator": RESNET,
+    "discriminator": PATCH,
+}
 INSTANCE = {"norm": "instance"}
 NO_NORM = {"norm": "none"}
 
@@ -77,6 +85,35 @@ VARIANTS: dict[str, dict[str, Any]] = {
         | {"objective": "bce", "pool_size": 0, "generator": RESNET | {"separable": True, "padding": "replicate"}},
         "optim": {"ema": 0.0},
     },
+    "cyclegan masks, composite and object views, pool": {
+        "model": CYCLEGAN
+        | {
+            "cycle_inside": 0.4,
+            "lambda_outside": 2.0,
+            "discriminators": [
+                PATCH | {"sees": "composite"},
+                PATCH | {"sees": "object", "weight": 0.3, "objective": "hinge"},
+            ],
+        },
+        "masks": True,
+    },
+    "pix2pix masks, object view, diff_augment": {
+        "model": PIX2PIX
+        | {
+            "lambda_outside": 2.0,
+            "diff_augment": ["color", "translation", "cutout"],
+            "discriminator": PATCH | INSTANCE | {"sees": "object"},
+        },
+        "masks": True,
+    },
+    "cyclegan multiscale, diff_augment": {
+        "model": CYCLEGAN | {"diff_augment": ["color", "cutout"], "discriminator": MULTISCALE, "lambda_r1": 5.0}
+    },
+    "cut masks, composite": {
+        "model": CUT | {"lambda_outside": 2.0, "discriminator": PATCH | {"sees": "composite"}},
+        "masks": True,
+    },
+    "fastcut": {"model": CUT | {"name": "fastcut"}},
 }
 
 # Wide enough for the kernels that narrow networks do not reach; too slow to be run in float64 with the others.
@@ -137,13 +174,23 @@ def batch(seed: int, side: int, dtype: torch.dtype) -> dict[str, Tensor]:
     return {"A": images[:2], "B": images[2:]}
 
 
+def masks(seed: int, side: int) -> dict[str, Tensor]:
+    """{"mask_A", "mask_B"} of (2, 1, side, side): an upright rectangle in each, 1 inside and 0 outside."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    made = torch.zeros(4, 1, side, side)
+    for mask in made:
+        top, left = torch.randint(side // 2, (2,), generator=generator).tolist()
+        mask[:, top : top + side // 3, left : left + side // 4] = 1
+    return {"mask_A": made[:2], "mask_B": made[2:]}
+
+
 def train(
     settings: Mapping[str, Any], dtype: torch.dtype, nudge: float = 0.0, side: int = 0, steps: int = STEPS
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Train from the first weights; the learning rate is halved for the second half of the steps.
 
     Args:
-        settings: one of VARIANTS or of WIDE.
+        settings: one of VARIANTS or of WIDE; with `masks`, there are masks of what may change.
         dtype: see `build_step`.
         nudge: relative change of all images, to see how fast a difference of rounding grows.
         side: pixels of the images; 0 is the U-Net's size, or 32.
@@ -158,6 +205,8 @@ def train(
         step, averages = build_step(settings, dtype)
         for number in range(steps):
             images = {name: value * (1 + nudge) for name, value in batch(number, side, dtype).items()}
+            if settings.get("masks"):
+                images |= masks(number, side)
             for name, loss in step(images, number, 1.0 if number < steps // 2 else 0.5).items():
                 losses.setdefault(name, []).append(loss.item())
         fixed = batch(steps, side, dtype)

@@ -67,13 +67,13 @@ def test_an_unreadable_file_is_called_what_its_owner_calls_it(tiny: Entry, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_a_smaller_size_keeps_the_shape_and_the_transparency(tiny: Entry, tmp_path: Path) -> None:
+def test_another_size_keeps_the_shape_and_the_transparency(tiny: Entry, tmp_path: Path) -> None:
     picture(1, (300, 100)).convert("RGBA").save(tmp_path / "wide.png")
-    made = photos.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "out", longest=90)
-    assert (made.width, made.height) == (90, 30)
+    made = photos.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "out", size=90)
+    assert (made.width, made.height, made.translated_at) == (300, 100, 90)
     assert Image.open(made.picture).mode == "RGBA"
-    made = photos.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "large", longest=2048)
-    assert (made.width, made.height) == (300, 100)  # nothing is made up
+    made = photos.translate_photo(tmp_path / "wide.png", "wide.png", tiny, "a2b", tmp_path / "large", size=2048)
+    assert (made.width, made.height, made.translated_at) == (300, 100, 0)
 
 
 def test_a_round_trip_is_the_translation_of_the_translation(tiny: Entry, tmp_path: Path) -> None:

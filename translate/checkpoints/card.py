@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from translate.checkpoints.architecture import parameter_count
-from translate.checkpoints.settings import CheckpointConfig
+from translate.checkpoints.settings import CheckpointConfig, Provenance
 from translate.models import Model, model_class, model_names, named_model
 
 SAMPLES_FOLDER = "samples"
@@ -155,6 +155,7 @@ def _training(config: CheckpointConfig) -> str:
     rows = {
         "Method": provenance.model,
         "Started from": provenance.start,
+        "Distilled from": _teacher(provenance),
         "Trained against": ", ".join(provenance.features),
         "Steps": f"{provenance.steps:,}" if provenance.steps else "",
         "Epochs": f"{provenance.epochs:g}" if provenance.epochs else "",
@@ -167,6 +168,12 @@ def _training(config: CheckpointConfig) -> str:
         "Finished": provenance.created,
     }
     return _list(rows)
+
+
+def _teacher(provenance: Provenance) -> str:
+    if not provenance.teacher_digest:
+        return provenance.teacher
+    return f"{provenance.teacher} (SHA-256 of its weights: {provenance.teacher_digest})"
 
 
 def _by_direction(config: CheckpointConfig) -> dict[str, dict[str, Any]]:

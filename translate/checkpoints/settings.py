@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from translate.networks import AnyGenerator
 from translate.settings import Direction, Settings
 
+SMALLEST_BEST_SIZE = 512
+"""Pixels: smaller results look poor on a screen, and generators trained on crops work at this size too."""
 FORMAT_VERSION = 1
 """Version of the checkpoint folder's format; a reader refuses a newer one."""
 
@@ -39,8 +41,11 @@ class Provenance(Settings):
     license: str = Field("", description="licence of the data")
     model: str = Field("", description="pix2pix, cyclegan, or what it was imported from")
     start: str = Field("", description="the checkpoint whose generators training began with")
+    teacher: str = Field("", description="the checkpoint that it learned to imitate")
+    teacher_digest: str = Field("", description="SHA-256 of the weights of that generator")
     features: list[str] = Field(
-        default_factory=list, description="frozen feature networks it was trained against, which may not judge it"
+        default_factory=list,
+        description="frozen feature networks that it, its start or its teacher was trained against; they may not judge",
     )
     steps: int = Field(0, description="updates of the weights")
     epochs: float = Field(0.0, description="passes over the data")
@@ -66,6 +71,11 @@ class CheckpointConfig(Settings):
     )
     generators: dict[Direction, AnyGenerator] = Field(description="architecture for each direction with weights")
     image_size: int = Field(256, description="pixels of the squares it was trained on")
+    working_size: int | None = Field(
+        None,
+        ge=32,
+        description="pixels of the longer side at which it works best; not given: twice image_size, at least 512",
+    )
     value_range: tuple[float, float] = Field(
         (-1.0, 1.0), description="range of the pixel values the networks read and make"
     )
@@ -81,6 +91,11 @@ class CheckpointConfig(Settings):
         default_factory=dict, description="as `translate evaluate` gives them, by direction"
     )
     provenance: Provenance = Field(default_factory=Provenance)
+
+    @property
+    def best_size(self) -> int:
+        """Pixels of the longer side that large pictures are reduced to."""
+        return self.working_size or max(SMALLEST_BEST_SIZE, 2 * self.image_size)
 
     @model_validator(mode="after")
     def _has_a_generator(self) -> Self:

@@ -36,6 +36,9 @@ def run(
     calibration: Annotated[
         Path | None, typer.Option(help="openvino-int8: a folder of images of what is translated; needed once.")
     ] = None,
+    size: Annotated[
+        str, typer.Option(help="Translate at auto (the size the model works at), full, or N pixels of the longer side.")
+    ] = "auto",
     tile: Annotated[int | None, typer.Option(help="Pixels of a tile; large images are tiled anyway, 0 never.")] = None,
     format: Annotated[str | None, typer.Option(help="Write images as png, jpg, webp, tif, bmp or npy.")] = None,
     overwrite: Annotated[
@@ -51,14 +54,17 @@ def run(
     from PIL import Image
 
     from translate.inference.jobs.distributed import gather_results, own_device, process_rank, share
-    from translate.inference.jobs.file_plan import is_file_name, is_video, plan_files, unfinished
+    from translate.inference.jobs.file_plan import is_file_name, is_video, left_out, plan_files, unfinished
     from translate.inference.jobs.files import Outcome, translate_files
     from translate.inference.translator import load
     from translate.inference.video.translation import translate_video
+    from translate.inference.working_size import parse_size
 
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are what tiles are for
     suffix = f".{format.lower().removeprefix('.')}" if format else None
-    opened = partial(load, checkpoint, precision=precision, engine=engine, calibration=calibration)
+    opened = partial(
+        load, checkpoint, precision=precision, engine=engine, calibration=calibration, size=parse_size(size)
+    )
     if PIPE in (out, *inputs):
         with redirect_stdout(sys.stderr):  # nothing but the image may go there
             _pipe(partial(opened, device=device), inputs, out, suffix, direction, tile)
@@ -85,6 +91,8 @@ def run(
             notes += made.notes
     if len(todo) < len(mine):
         notes.append(f"{len(mine) - len(todo)} of {len(mine)} were done already; --overwrite makes them anew.")
+    if shown:
+        notes += left_out(inputs, out)
     failed = gather_results([sentence for _, sentence in outcome.failed])
     for sentence in notes:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -20,6 +20,7 @@ from translate.data.cache import DecodedCache
 from translate.data.folders import check_side_by_side, has_split
 from translate.data.formats import Pixels
 from translate.data.images import UnreadableImage, read_array
+from translate.data.listing import describe_others, survey
 from translate.data.masks import Mask, read_mask_of
 from translate.data.settings import DataConfig
 from translate.data.sources import find_sources
@@ -111,6 +112,11 @@ class TranslationDataset(Dataset[Sample]):
     def __len__(self) -> int:
         """Samples an epoch: pairs, or as many as the larger domain has images."""
         return max(len(domain) for domain in self.domains)
+
+    def files_left_out(self) -> list[str]:
+        """A sentence for each folder of images that holds files which are no images, as it is now."""
+        found = {domain.folder: survey(domain.folder).others for domain in self.domains}
+        return [f"{describe_others(folder, others)}." for folder, others in found.items() if others]
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """The sample of an (epoch, index). An index past the end wraps around, with other random numbers.

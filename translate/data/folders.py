@@ -19,7 +19,7 @@ from typing import Literal, overload
 import numpy as np
 
 from translate.data.images import UnreadableImage, image_size
-from translate.data.listing import scan
+from translate.data.listing import scan, stem_of
 from translate.errors import UserError
 
 Layout = Literal["side_by_side", "two_folders", "unpaired"]
@@ -116,28 +116,31 @@ def list_names(folder: Path) -> list[str]:
     """Relative paths of the images in a folder. Raises UserError if there are none."""
     names = scan(folder)
     if not names:
-        raise UserError(f"{folder} holds no images (looked for .jpg, .png, .webp, .tif …, also in its subfolders).")
+        raise UserError(f"{folder} holds no images that can be read here, nor do its subfolders.")
     return names
 
 
 def match_pairs(names_A: Sequence[str], names_B: Sequence[str]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
     """Match by relative path without suffix: the pairs, sorted; the names only in A; the names only in B.
 
+    Composed and decomposed spellings of a name are the same name (`listing.stem_of`).
+
     Raises:
-        UserError: two files of one folder differ in their suffix only.
+        UserError: two files of one folder differ in their suffix or in their spelling only.
     """
     by_stem: list[dict[str, str]] = []
     for names in (names_A, names_B):
-        stems = {os.path.splitext(name)[0]: name for name in names}  # noqa: PTH122 (100,000 names)
+        stems = {stem_of(name): name for name in names}
         if len(stems) < len(names):
-            twin = next(name for name in names if stems[os.path.splitext(name)[0]] != name)  # noqa: PTH122
-            other = stems[os.path.splitext(twin)[0]]  # noqa: PTH122
+            twin = next(name for name in names if stems[stem_of(name)] != name)
+            other = stems[stem_of(twin)]
             raise UserError(
                 f"{twin} and {other} in one folder leave it unclear which of them is of a pair; remove one."
             )
         by_stem.append(stems)
     A, B = by_stem
-    pairs = [(A[stem], B[stem]) for stem in sorted(A.keys() & B.keys())]
+    in_order = sorted(A.keys() & B.keys(), key=lambda stem: os.path.splitext(A[stem])[0])  # noqa: PTH122
+    pairs = [(A[stem], B[stem]) for stem in in_order]
     return pairs, [A[stem] for stem in sorted(A.keys() - B.keys())], [B[stem] for stem in sorted(B.keys() - A.keys())]
 
 

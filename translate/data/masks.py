@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from translate.data.folders import Domain, Names
 from translate.data.images import UnreadableImage, image_size, read_array
-from translate.data.listing import scan
+from translate.data.listing import scan, stem_of
 from translate.errors import UserError
 
 Mask = npt.NDArray[np.uint8]
@@ -78,11 +78,6 @@ def mask_stems(names: list[str], folder: Path) -> dict[str, str]:
         if twin != name:
             raise UserError(f"{twin} and {name} in {folder} could both be the mask of one image; remove one.")
     return stems
-
-
-def stem_of(name: str) -> str:
-    """A relative path without its suffix."""
-    return os.path.splitext(name)[0]  # noqa: PTH122 (100,000 names)
 
 
 def read_mask(path: Path) -> Mask:

@@ -17,7 +17,7 @@ from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, 
 from translate.evaluation.extractors import Extractor, open_extractor
 from translate.evaluation.images import ImageSet
 from translate.evaluation.similarity import LPIPS
-from translate.features import FeatureNetwork, load_features
+from translate.features import FeatureNetwork, canonical_name, load_features
 
 LABEL_JUDGE = "lite1"
 """Says which images have a label, where no judge is named."""
@@ -175,7 +175,8 @@ def partial_judges(
     Raises:
         UserError: a judge is partial, and nobody insisted.
     """
-    partial = [name for name in judges.networks() if name in trained_against]
+    had_a_part = set(map(canonical_name, trained_against))
+    partial = [name for name in judges.networks() if canonical_name(name) in had_a_part]
     if not partial:
         return []
     listed = " and ".join(partial)

@@ -6,6 +6,7 @@
 from translate.features.frozen import Frozen
 from translate.features.network import Backbone, FeatureNetwork
 from translate.features.registry import (
+    canonical_name,
     feature_names,
     is_file,
     load_features,
@@ -17,6 +18,7 @@ __all__ = [
     "Backbone",
     "FeatureNetwork",
     "Frozen",
+    "canonical_name",
     "feature_names",
     "is_file",
     "load_features",

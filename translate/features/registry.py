@@ -46,6 +46,14 @@ def feature_names() -> list[str]:
     return sorted(_LOADERS)
 
 
+def canonical_name(name: str | Path) -> str:
+    """One name for each network that `load_features` knows by several: `timm/tf_efficientnet_lite1` is `lite1`."""
+    bare = str(name).removeprefix(TIMM)
+    if bare.startswith("tf_efficientnet_lite"):
+        return bare.partition(".")[0].removeprefix("tf_efficientnet_")
+    return str(name) if torchvision_models.has(bare) else bare
+
+
 def is_file(name: str | Path) -> bool:
     """Whether a name means a file or folder, there or missing, and not a network of the registry or of a library."""
     name, path = str(name), Path(name)

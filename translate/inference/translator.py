@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from translate.checkpoints.card import model_of
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.checkpoints.settings import CheckpointConfig
@@ -22,6 +23,7 @@ from translate.inference.raster import Raster, read_raster, to_picture
 from translate.inference.runtimes.engines import Engine, choose_engine, make_engine
 from translate.inference.temporal_norm import average_over_frames
 from translate.inference.tiling import translate_tiled
+from translate.inference.working_size import TOLERANCE, Size, add_change, enlarge, reduce
 from translate.kernels.optimise import optimise
 from translate.networks.generator import Generator
 from translate.settings import Direction
@@ -47,6 +49,7 @@ def load(
     precision: str = "auto",
     engine: str = "auto",
     calibration: Path | None = None,
+    size: Size = "auto",
 ) -> Translator:
     """Open a checkpoint by name (built-in, downloaded, a run under runs/) or by folder.
 
@@ -56,12 +59,13 @@ def load(
         precision: auto, float32, bfloat16, float16.
         engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's in any case.
         calibration: for openvino-int8: a folder of images of what is translated; needed once for each checkpoint.
+        size: what pictures are translated at: auto, full, or pixels of the longer side; see `working_size`.
     Raises:
         UserError: no such checkpoint, or its files are damaged; or the engine is not to be had, or another word is none
             of these.
     """
     return Translator(
-        resolve(name_or_folder), device=device, precision=precision, engine=engine, calibration=calibration
+        resolve(name_or_folder), device=device, precision=precision, engine=engine, calibration=calibration, size=size
     )
 
 
@@ -76,6 +80,7 @@ class Translator:
         precision: str = "auto",
         engine: str = "auto",
         calibration: Path | None = None,
+        size: Size = "auto",
     ) -> None:
         self.folder = Path(folder)
         self.config: CheckpointConfig = read_config(self.folder)
@@ -83,6 +88,7 @@ class Translator:
         self.dtype = choose_precision(precision, self.device)
         self.engine = choose_engine(engine, self.device, precision)
         self.calibration = calibration
+        self.size = size
         self._engines: dict[str, Engine] = {}
         self._steady = False
         self._generators: dict[str, Generator] = {}
@@ -134,6 +140,9 @@ class Translator:
     ) -> np.ndarray:
         """Translate images of one size together.
 
+        Pictures that are clearly larger than the checkpoint's working size are translated at that size, and the change
+        is brought back to the full picture, unless the Translator's `size` says otherwise or `tile` is given.
+
         Args:
             images: (N, H, W, C) uint8 or uint16, C as the generator reads.
             direction: a2b or b2a.
@@ -142,6 +151,44 @@ class Translator:
         Returns:
             (N, H, W, C') uint8 or uint16, C' as the generator makes.
         """
+        longest = self.translated_at(images.shape[1], images.shape[2]) if tile is None else 0
+        if longest:
+            return np.stack([self._at_working_size(image, longest, direction, bits) for image in images])
+        return self._at_full_size(images, direction, bits, tile)
+
+    def translated_at(self, height: int, width: int) -> int:
+        """The longer side, in pixels, that a picture of height × width is reduced to; 0 where it is taken as it is."""
+        if self.size == "full":
+            return 0
+        longest = self.config.best_size if self.size == "auto" else self.size
+        clearly_larger = max(height, width) > longest * (TOLERANCE if self.size == "auto" else 1)
+        return longest if clearly_larger else 0
+
+    def at_size(self, size: Size) -> Self:
+        """A Translator that shares the weights of this one and translates pictures at another size."""
+        other = copy.copy(self)
+        other.size = size
+        return other
+
+    def _at_working_size(self, image: np.ndarray, longest: int, direction: str | None, bits: int | None) -> np.ndarray:
+        """Translate one (H, W, C) image at a reduced size and bring the change, or the new drawing, back."""
+        bits = bits or image.dtype.itemsize * 8
+        small = reduce(image, longest)
+        made = self._at_full_size(small[None], direction, bits=16)[0]
+        if self.keeps_input(direction):
+            return add_change(image, small, made, bits)
+        return enlarge(made, image.shape[0], image.shape[1], bits)
+
+    def keeps_input(self, direction: str | None) -> bool:
+        """Whether translations are changes of their input, as of photographs, and no new drawings, as of label maps."""
+        generator = self.config.generators[self.direction(direction)]
+        model = model_of(self.config)
+        return generator.in_channels == generator.out_channels and (model is None or not model.paired)
+
+    def _at_full_size(
+        self, images: np.ndarray, direction: str | None = None, bits: int | None = None, tile: int | None = None
+    ) -> np.ndarray:
+        """Translate (N, H, W, C) images as they are, whole or in tiles."""
         direction = self.direction(direction)
         config = self.config.generators[direction]
         height, width = images.shape[1:3]

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from translate.models.model import LossTerm, Model, ModelConfig, Player, Rivalry
+from translate.models.model import Model, Player, Rivalry
+from translate.models.settings import ModelConfig
+from translate.models.terms import LossTerm
 from translate.registry import Registry
 from translate.settings import ChosenByName
 
@@ -39,6 +41,7 @@ MODELS: Registry[type[Model]] = Registry(
         "pix2pix": "translate.models.pix2pix:Pix2Pix",
         "cut": "translate.models.cut:CUT",
         "fastcut": "translate.models.cut:FastCUT",
+        "distillation": "translate.models.distillation:Distillation",
     },
 )
 

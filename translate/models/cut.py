@@ -11,18 +11,21 @@ source than like other patches, compared by the generator's own encoder and a pr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from translate.errors import UserError
 from translate.losses import patch_nce
 from translate.models.discriminators import Discriminators, View, penalised
 from translate.models.extras import ExtraTerms, extra_terms, soft_masks
-from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Rivalry
+from translate.models.model import Model, Player, Rivalry
+from translate.models.settings import ModelConfig
+from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import build_generator
+from translate.networks.blocks import init_weights
 from translate.networks.generator import Generator
 from translate.networks.projection import PatchProjection, draw_places
 from translate.settings import Direction
@@ -32,25 +35,47 @@ WAYS = (("A", "B"),)
 PAPER_LAYERS = ("image", "down.0.conv", "down.1.conv", "blocks.0", "blocks.4")
 """The layers that the paper compares (appendix B.1), by the names that a ResNet generator has for them."""
 FEWEST_LAYERS = 3
+"""A generator with fewer layers of these names is taken for another architecture."""
 
 
 class CUTConfig(ModelConfig):
-    """CUT: unpaired images, one direction (Park et al. 2020, https://arxiv.org/abs/2007.15651)."""
+    """CUT: unpaired images, one direction (Park et al. 2020, https://arxiv.org/abs/2007.15651).
+
+    The defaults are the paper's (appendix B.1), but for the blurs in its generator and its discriminator.
+    """
+
+    nested_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generator": {"init": "xavier"}}
+    discriminator_defaults: ClassVar[dict[str, Any]] = {"init": "xavier"}
 
     name: Literal["cut", "fastcut"] = "cut"
     lambda_GAN: float = Field(1.0, ge=0, description="weight of the adversarial loss")
     lambda_NCE: float = Field(1.0, ge=0, description="weight of PatchNCE between input and translation")
     nce_identity: bool = Field(True, description="PatchNCE of pictures that are of domain B already, too (λ_Y)")
     nce_layers: list[int | str] = Field(
-        default_factory=list, description="encoder layers that are compared; none: the paper's, or five evenly spaced"
+        default_factory=list,
+        description="encoder layers that are compared, by number or name; none: the paper's, or the first five",
     )
     nce_temperature: float = Field(0.07, gt=0, description="temperature τ of PatchNCE")
-    nce_patches: int = Field(256, ge=2, description="patches of each layer")
+    nce_patches: int = Field(256, ge=2, description="patches of each layer that are compared with one another")
     nce_all_negatives: bool = Field(False, description="take negatives from all images of the batch")
     projection_width: int = Field(256, ge=1, description="length of the projected vectors")
     flip_equivariance: bool = Field(
-        False, description="mirror half of the inputs and compare mirrored features: G should not care"
+        False, description="mirror the inputs in half of the steps: the translation should be the mirrored one"
     )
+
+    @model_validator(mode="after")
+    def _translations_are_encoded_again(self) -> Self:
+        if self.generator.in_channels != self.generator.out_channels:
+            raise ValueError(
+                "PatchNCE sends the translation through the generator's encoder, which needs as many channels in A as "
+                "in B"
+            )
+        if self.lambda_perceptual:
+            raise ValueError(
+                "lambda_perceptual compares with a target or with a reconstruction, and here is neither; "
+                "lambda_content compares the translation with its input"
+            )
+        return self
 
 
 class FastCUTConfig(CUTConfig):
@@ -60,7 +85,7 @@ class FastCUTConfig(CUTConfig):
     lambda_NCE: float = Field(10.0, ge=0, description="weight of PatchNCE between input and translation")
     nce_identity: bool = Field(False, description="PatchNCE of pictures that are of domain B already, too (λ_Y)")
     flip_equivariance: bool = Field(
-        True, description="mirror half of the inputs and compare mirrored features: G should not care"
+        True, description="mirror the inputs in half of the steps: the translation should be the mirrored one"
     )
 
 
@@ -86,6 +111,7 @@ class CUT(Model):
         self.layers = compared_layers(self.G, config.nce_layers)
         channels = [self.G.feature_layers[name] for name in self.layers]
         self.F = PatchProjection(channels, config.projection_width)
+        init_weights(self.F, config.generator.init, config.generator.init_gain)
         self.D = Discriminators(config, config.generator.out_channels, merge)
         self.extras = ExtraTerms(config, WAYS)
 
@@ -122,10 +148,14 @@ class CUT(Model):
         return {"a2b": self.G}
 
     def forward(self, batch: Images) -> dict[str, Tensor]:
-        """Translate A and, with `nce_identity`, B in one pass; half of the time mirrored with `flip_equivariance`."""
+        """Translate a batch {"A", "B"} of (N, C, H, W) in [-1, 1]: the images that the losses are made of.
+
+        With `nce_identity`, B goes through in the same pass, as in the authors' code (it matters to batch norm). With
+        `flip_equivariance`, all that goes in is mirrored in half of the steps; `flipped` says so.
+        """
         A, B = batch["A"], batch["B"]
         read = torch.cat((A, B)) if self.config.nce_identity else A
-        flipped = self.config.flip_equivariance and bool(torch.rand(()) < 0.5)
+        flipped = self.config.flip_equivariance and torch.rand((), device="cpu").item() < 0.5
         made = self.G(read.flip(3) if flipped else read)
         images = {"real_A": A, "real_B": B, "fake_B": made[: len(A)]} | soft_masks(batch)
         if self.config.nce_identity:
@@ -156,20 +186,22 @@ class CUT(Model):
         losses["NCE"] = contrast = self._nce(images, "real_A", "fake_B")
         if config.nce_identity:
             losses["NCE_Y"] = self._nce(images, "real_B", "idt_B")
-            contrast = (contrast + losses["NCE_Y"]) * 0.5  # as the reference weighs the two
+            contrast = (contrast + losses["NCE_Y"]) * 0.5  # eq. 5 has their sum; the authors' code has this
         further = self.extras({**images, "fake_B": self._unflipped(images)})
         total = losses["G_GAN"] + contrast
         return (total + torch.stack(list(further.values())).sum() if further else total), losses | further
 
     def _nce(self, images: Images, source: str, made: str) -> Tensor:
-        """PatchNCE averaged over the layers: the translation's features ask, the source's answer (eq. 4)."""
+        """PatchNCE averaged over the layers (eq. 4): queries are the translation's features, keys the source's."""
         config = self.config
-        queries = self.G.features(images[made], self.layers)
+        # Queries before keys: without gradients autocast would keep weights in half precision that have lost theirs.
+        features = self.G.features(images[made], self.layers)
         if "flipped" in images:
-            queries = [feature.flip(3) for feature in queries]
-        keys = self.G.features(images[source], self.layers)
-        places = draw_places(keys, config.nce_patches)
-        answers, asked = self.F(keys, places), self.F(queries, places)
+            features = [feature.flip(3) for feature in features]
+        places = draw_places(features, config.nce_patches)
+        queries = self.F(features, places)
+        with torch.no_grad():
+            keys = self.F(self.G.features(images[source], self.layers), places)
         losses = [
             patch_nce(
                 query,
@@ -178,7 +210,7 @@ class CUT(Model):
                 all_negatives_from_minibatch=config.nce_all_negatives,
             )
             * config.lambda_NCE
-            for query, key in zip(asked, answers, strict=True)
+            for query, key in zip(queries, keys, strict=True)
         ]
         return torch.stack(losses).sum() / len(losses)
 
@@ -188,6 +220,7 @@ class CUT(Model):
         return image.flip(3) if image is not None and "flipped" in images else image
 
     def _unflipped(self, images: Images) -> Tensor:
+        """The translation, mirrored back where its input was mirrored."""
         return images["fake_B"].flip(3) if "flipped" in images else images["fake_B"]
 
     @staticmethod
@@ -208,14 +241,17 @@ def compared_layers(generator: Generator, wanted: Sequence[int | str]) -> list[s
 
     Args:
         generator: G; see `Generator.feature_layers`.
-        wanted: numbers or names; none: those of the paper where the generator has at least three of them, else five
-            evenly spaced over its encoder.
+        wanted: numbers or names; none: those of the paper where the generator has at least three of them, else the
+            first five of its encoder. (The last ones of a U-Net have too few places to tell one from another.)
     Raises:
         UserError: the generator has no such layer, or describes no layers at all.
     """
     there = list(generator.feature_layers)
     if not there:
-        raise UserError("CUT compares layers of the generator's encoder, and this generator describes none.")
+        raise UserError(
+            "PatchNCE compares layers of the generator's encoder, and a "
+            f"{type(generator).__name__} describes none; choose another generator or another model."
+        )
     if wanted:
         try:
             return generator.feature_names(wanted)
@@ -224,5 +260,4 @@ def compared_layers(generator: Generator, wanted: Sequence[int | str]) -> list[s
     known = [name for name in PAPER_LAYERS if name in there]
     if len(known) >= FEWEST_LAYERS:
         return known
-    count = min(len(PAPER_LAYERS), len(there))
-    return [there[round(place * (len(there) - 1) / max(1, count - 1))] for place in range(count)]
+    return there[: len(PAPER_LAYERS)]

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from translate.losses import discriminator_terms, generator_term, gradient_penalty, r1_penalty
+from translate.losses import Objective, composite, discriminator_terms, generator_term, gradient_penalty, r1_penalty
 from translate.models.merging import Logits, together
-from translate.models.model import ModelConfig
+from translate.models.settings import ModelConfig
 from translate.networks import DiscriminatorConfig, build_discriminator
 from translate.networks.diff_augment import diff_augment
 
@@ -24,7 +24,8 @@ class View:
         image: (N, C, H, W) in [-1, 1], real or translated.
         mask: (N, 1, H, W) in [0, 1], soft, 1 where the object is; None where there are no masks.
         behind: the image that a translation was made from, (N, C, H, W); None for a real image.
-        condition: (N, C, H, W), shown beside the image in every view: pix2pix's discriminator sees the input too.
+        condition: (N, C, H, W), shown beside the image in every view to the discriminators that take one: those of
+            pix2pix see the input too.
     """
 
     image: Tensor
@@ -46,8 +47,13 @@ class View:
         if self.mask is not None and sees == "object":
             image = image * self.mask
         elif self.mask is not None and self.behind is not None and has_background and sees == "composite":
-            image = image * self.mask + self.behind * (1 - self.mask)
-        return image if self.condition is None else torch.cat((self.condition, image), 1)
+            image = composite(image, self.behind, self.mask)
+        return image
+
+    def parts(self, settings: DiscriminatorConfig) -> list[Tensor]:
+        """What a discriminator is shown side by side: the condition, where it wants one, and the image."""
+        image = self.seen(settings.sees)
+        return [image] if self.condition is None or not settings.conditional else [self.condition, image]
 
     def detach(self) -> View:
         """The same view of the detached image, for the discriminators' own update."""
@@ -72,7 +78,7 @@ class Discriminators(nn.ModuleList):
         """What a generator minimises on its translations: the sum over the discriminators, each with its weight."""
         terms = []
         for settings, discriminator in self._each():
-            judged = _scales(discriminator(self._augmented(fake.seen(settings.sees))))
+            judged = _scales(discriminator(self._shown(fake, settings)))
             term = _mean([generator_term(self._objective(settings), scale) for scale in judged])
             terms.append(term if settings.weight == 1 else term * settings.weight)
         return _sum(terms)
@@ -87,7 +93,7 @@ class Discriminators(nn.ModuleList):
         fake = fake.detach()
         on_real, on_fake = [], []
         for settings, discriminator in self._each():
-            batches = [self._augmented(view.seen(settings.sees)) for view in (real, fake)]
+            batches = [self._shown(view, settings) for view in (real, fake)]
             merge = self.merge and settings.separates_images
             judged = together(discriminator, batches[::-1] if fake_first else batches, merge)
             real_scales, fake_scales = map(_scales, judged[::-1] if fake_first else judged)
@@ -104,27 +110,27 @@ class Discriminators(nn.ModuleList):
         config, fake = self.config, fake.detach()
         found: dict[str, list[Tensor]] = {}
         for settings, discriminator in self._each():
-            if not getattr(settings, "penalised", True):
+            if not settings.penalised:
                 continue
-            shown = real.seen(settings.sees)
+            shown = _together(real.parts(settings))
             judge = _Judge(discriminator)
             if self._objective(settings) == "wgan_gp" and config.lambda_gp:
                 mix = torch.rand(len(shown), 1, 1, 1, device=shown.device)
-                penalty = gradient_penalty(judge, shown, fake.seen(settings.sees), mix)
+                penalty = gradient_penalty(judge, shown, _together(fake.parts(settings)), mix)
                 found.setdefault("gp", []).append(penalty * config.lambda_gp)
             if config.lambda_r1:
                 found.setdefault("r1", []).append(r1_penalty(judge, shown) * config.lambda_r1)
         return {name: _sum(terms) for name, terms in found.items()}
 
-    def _augmented(self, shown: Tensor) -> Tensor:
-        """What a discriminator sees, after DiffAugment where the settings ask for it."""
-        policy = self.config.diff_augment
-        return diff_augment([shown], policy)[0] if policy else shown
+    def _shown(self, view: View, settings: DiscriminatorConfig) -> Tensor:
+        """What a discriminator sees, (N, C, H, W), after DiffAugment where the settings ask for it."""
+        parts, policy = view.parts(settings), self.config.diff_augment
+        return _together(diff_augment(parts, policy) if policy else parts)
 
     def _each(self) -> Iterator[tuple[DiscriminatorConfig, nn.Module]]:
         return zip(self.config.discriminators, self, strict=True)
 
-    def _objective(self, settings: DiscriminatorConfig) -> Any:
+    def _objective(self, settings: DiscriminatorConfig) -> Objective:
         return settings.objective or self.config.objective
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
@@ -137,8 +143,10 @@ class Discriminators(nn.ModuleList):
 
 def penalised(config: ModelConfig) -> list[str]:
     """Names of the penalties that `Discriminators.penalties` gives with these settings."""
-    objectives = {one.objective or config.objective for one in config.discriminators if getattr(one, "penalised", True)}
-    return [*(["gp"] if "wgan_gp" in objectives and config.lambda_gp else []), *(["r1"] if config.lambda_r1 else [])]
+    judging = [one for one in config.discriminators if one.penalised]
+    wasserstein = any((one.objective or config.objective) == "wgan_gp" for one in judging)
+    wanted = {"gp": wasserstein and config.lambda_gp > 0, "r1": bool(judging) and config.lambda_r1 > 0}
+    return [name for name, is_wanted in wanted.items() if is_wanted]
 
 
 def _scales(logits: Logits) -> Sequence[Tensor]:
@@ -154,6 +162,10 @@ class _Judge:
     def __call__(self, images: Tensor) -> Tensor:
         logits: Logits = self.discriminator(images)
         return logits if isinstance(logits, Tensor) else torch.cat([scale.flatten(1) for scale in logits], 1)
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(tuple(parts), 1)
 
 
 def _mean(terms: Sequence[Tensor]) -> Tensor:

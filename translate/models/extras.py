@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from translate.features import FeatureNetwork, load_features
 from translate.losses import content_loss, outside_change, soften, style_loss
+from translate.models.settings import ModelConfig
+from translate.models.terms import Images, LossTerm
 
-if TYPE_CHECKING:
-    from translate.models.model import Images, LossTerm, ModelConfig
-
+PERCEPTUAL_NETWORK = "vgg16"
+"""The network that `perceptual_weights` is a file of."""
 Way = tuple[str, str]
 """("A", "B") for translations of A into B, which are compared with real_A and real_B."""
 
@@ -35,7 +35,7 @@ class ExtraTerms(nn.Module):
         self.config, self.ways = config, tuple(ways)
         self.networks: dict[str, FeatureNetwork] = {}
         for name in extra_features(config):
-            network = load_features(name, config.perceptual_weights if name == config.style_features else None)
+            network = load_features(name, config.perceptual_weights if name == PERCEPTUAL_NETWORK else None)
             self.networks[name] = network
             self.add_module(f"features_{len(self.networks)}", network)
 
@@ -71,8 +71,6 @@ def extra_features(config: ModelConfig) -> list[str]:
 
 def extra_terms(config: ModelConfig, ways: Sequence[Way]) -> Iterator[LossTerm]:
     """What is said of the extra terms, for `Model.terms`."""
-    from translate.models.model import LossTerm
-
     for source, target in ways:
         if config.lambda_outside:
             label = f"Change outside of the masks of {{{source}}}"

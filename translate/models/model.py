@@ -9,24 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from translate.losses import Objective, StyleStatistics
 from translate.models.extras import extra_features
-from translate.networks import AnyDiscriminator, AnyGenerator, DiscriminatorConfig, GeneratorConfig
-from translate.networks.diff_augment import Augmentation
-from translate.networks.patchgan import PatchConfig
-from translate.networks.resnet import ResNetConfig
-from translate.settings import Direction, Settings
-
-Images = Mapping[str, Tensor]
-"""Images by the field's names (real_A, fake_B, rec_A, …), (N, C, H, W) in [-1, 1]; masks (N, 1, H, W) in [0, 1]."""
-Losses = tuple[Tensor, dict[str, Tensor]]
-"""What a player minimises, and its named parts."""
+from translate.models.settings import ModelConfig
+from translate.models.terms import Images, Losses, LossTerm
+from translate.networks import GeneratorConfig
+from translate.settings import Direction
 
 
 @dataclass(frozen=True)
@@ -42,25 +33,6 @@ class Player:
     name: str
     networks: Mapping[str, nn.Module]
     discriminates: bool = False
-
-
-@dataclass(frozen=True)
-class LossTerm:
-    """A named loss, for those who draw, list or compare losses.
-
-    Attributes:
-        name: as in history.jsonl, e.g. cycle_A.
-        label: for people; may hold {A} and {B}, the names of the domains.
-        group: the figure that it is drawn in.
-        better: "low" where a lower value means a better model; None where it hovers, as adversarial losses do.
-        weighted: whether the value is multiplied by the weight in the settings.
-    """
-
-    name: str
-    label: str
-    group: str
-    better: Literal["low"] | None = None
-    weighted: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,79 +64,6 @@ class Published:
     files: Mapping[str, tuple[str, str, str]]
 
 
-def _one_patchgan() -> list[DiscriminatorConfig]:
-    return [PatchConfig()]
-
-
-class ModelConfig(Settings):
-    """What the settings of all models have in common."""
-
-    name: str = Field("", description="name of the model")
-    generator: AnyGenerator = Field(
-        default_factory=ResNetConfig, description="the generator, the same for each direction"
-    )
-    discriminators: list[AnyDiscriminator] = Field(
-        default_factory=_one_patchgan,
-        min_length=1,
-        description="the discriminators of each domain; --model.discriminator.NAME is a setting of the first",
-    )
-    objective: Objective = Field("lsgan", description="adversarial objective")
-    lambda_gp: float = Field(10.0, ge=0, description="wgan_gp: weight of the gradient penalty")
-    lambda_r1: float = Field(0.0, ge=0, description="weight of the R1 penalty (Mescheder 2018); 0 is off")
-    lambda_perceptual: float = Field(0.0, ge=0, description="weight of the perceptual (VGG-16) loss; 0 is off")
-    perceptual_weights: Path | None = Field(
-        None, description="file of VGG-16 weights; torchvision's are downloaded if none"
-    )
-
-    lambda_outside: float = Field(
-        0.0, ge=0, description="where there are masks: weight of the L1 change outside of them; 0 is off"
-    )
-    lambda_content: float = Field(0.0, ge=0, description="weight of the content loss between input and translation")
-    content_features: str = Field("vgg16", description="feature network of the content loss")
-    lambda_style: float = Field(0.0, ge=0, description="weight of the style loss against the target domain's pictures")
-    style_features: str = Field("vgg16", description="feature network of the style loss")
-    style_strides: list[int] = Field(
-        default_factory=lambda: [1, 2, 4, 8], min_length=1, description="strides of its feature maps, in pixels"
-    )
-    style_statistics: StyleStatistics = Field(
-        "moments", description="gram: Gram matrices (Gatys 2016); moments: means and deviations (Huang 2017)"
-    )
-    style_of: tuple[Literal["A", "B"], ...] = Field(
-        ("A", "B"), description="domains whose style translations are to have"
-    )
-    diff_augment: list[Augmentation] = Field(
-        default_factory=list,
-        description="DiffAugment of what discriminators see (Zhao 2020), for few images: [color, translation, cutout]",
-    )
-
-    discriminator_defaults: ClassVar[dict[str, Any]] = {}
-    """Settings of each discriminator where they are not given."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _list_discriminators(cls, given: Any) -> Any:
-        """Take `discriminator: {…}`, the spelling for one, as the first of the list."""
-        if not isinstance(given, dict):
-            return given
-        filled = dict(given)
-        listed = filled.get("discriminators") or [{}]
-        first = filled.pop("discriminator", None)
-        if not isinstance(listed, Sequence) or not isinstance(first, Mapping | None):
-            return given  # pydantic says what is wrong with it
-        described = [one if isinstance(one, Mapping) else one.model_dump(mode="python") for one in listed]
-        described[0] = {**described[0], **_today(first or {})}
-        filled["discriminators"] = [cls.discriminator_defaults | dict(one) for one in described]
-        return filled
-
-
-def _today(discriminator: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a discriminator as files of format version 1 have them: `architecture` is called `kind` now."""
-    renamed = dict(discriminator)
-    if "architecture" in renamed:
-        renamed["kind"] = renamed.pop("architecture")
-    return renamed
-
-
 class Model(nn.Module):
     """Networks, and the losses that they play for. A model knows no files, devices or optimisers.
 
@@ -186,6 +85,8 @@ class Model(nn.Module):
     """Images of each domain below which a report on the data says that they are few."""
     changes_input: ClassVar[bool] = True
     """Whether an output that equals its input, or its negative, is a failure; with paired images it may be right."""
+    needs_teacher: ClassVar[bool] = False
+    """Whether it also needs a checkpoint to learn from, so that pictures alone are not enough."""
     sheet_columns: ClassVar[tuple[str, ...]]
     """What the columns of a sheet of samples show, for people."""
     published: ClassVar[Published | None] = None
@@ -212,6 +113,11 @@ class Model(nn.Module):
         frozen = [name for one in config.discriminators if (name := getattr(one, "features", None))]
         perceptual = ["vgg16"] if config.lambda_perceptual else []
         return list(dict.fromkeys([*frozen, *perceptual, *extra_features(config)]))
+
+    @classmethod
+    def teachers(cls, config: Any) -> list[tuple[str, Direction]]:
+        """(name or folder, direction) of the checkpoints that these settings imitate; none by default."""
+        return []
 
     @property
     def players(self) -> Sequence[Player]:

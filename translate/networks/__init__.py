@@ -18,6 +18,7 @@ from translate.registry import Registry
 from translate.settings import ChosenByName
 
 __all__ = [
+    "BY_KIND",
     "DISCRIMINATORS",
     "GENERATORS",
     "AnyDiscriminator",
@@ -51,7 +52,9 @@ DISCRIMINATORS: Registry[Any] = Registry(
 
 AnyGenerator = Annotated[GeneratorConfig, ChosenByName(GENERATORS, "architecture", default="resnet")]
 """Type of a field that holds the settings of any registered generator; without a name they are a ResNet's."""
-AnyDiscriminator = Annotated[DiscriminatorConfig, ChosenByName(DISCRIMINATORS, "kind", default="patch")]
+BY_KIND = ChosenByName(DISCRIMINATORS, "kind", default="patch")
+"""How the settings of a discriminator are chosen."""
+AnyDiscriminator = Annotated[DiscriminatorConfig, BY_KIND]
 """Type of a field that holds the settings of any registered discriminator; without a name they are a PatchGAN's."""
 
 

@@ -106,7 +106,9 @@ def resize_conv(in_channels: int, out_channels: int, padding: Padding, bias: boo
 
 
 def init_weights(module: nn.Module, init: Init, gain: float) -> None:
-    """Draw the weights of all convolutions and batch norms in place from torch's global generator; biases become 0.
+    """Draw the weights of all convolutions, linear layers and batch norms in place; biases become 0.
+
+    They are drawn from torch's global generator.
 
     Args:
         init: "normal" is N(0, gain²), as in the pix2pix and CycleGAN papers; "xavier" (Glorot 2010) and "orthogonal"
@@ -114,7 +116,7 @@ def init_weights(module: nn.Module, init: Init, gain: float) -> None:
         gain: also the standard deviation of batch norm's weights around 1.
     """
     for layer in module.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             if layer.weight.is_meta:  # shapes only: nothing to draw, and drawing it would take seconds
                 continue
             if init == "normal":

@@ -25,6 +25,9 @@ class ProjectedConfig(DiscriminatorConfig):
     penalised: ClassVar[bool] = False
     """The heads have spectral normalisation instead of a penalty, which would be of the frozen network's gradient."""
 
+    conditional: ClassVar[bool] = False
+    """The frozen network was trained on pictures, so it is shown the image alone."""
+
     kind: Literal["projected"] = "projected"
     objective: Objective | None = Field("hinge", description="its own adversarial objective; none: the model's")
     features: str = Field("lite0", description="the frozen feature network; it must not judge the result")

@@ -27,10 +27,6 @@ class PatchProjection(nn.Module):
         self.mlps = nn.ModuleList(
             nn.Sequential(nn.Linear(count, width), nn.ReLU(), nn.Linear(width, width)) for count in channels
         )
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.normal_(layer.weight, 0.0, 0.02)
-                nn.init.zeros_(layer.bias)
 
     def forward(self, features: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
         """The vectors of some patches of each layer.
@@ -39,12 +35,13 @@ class PatchProjection(nn.Module):
             features: (N, C, H, W) for each layer.
             places: numbers of the patches in the order of rows, (P,) for each layer; see `draw_places`.
         Returns:
-            (N, P, width) for each layer, of length 1.
+            (N, P, width) for each layer, of length 1; in float32 where the features are of half precision.
         """
         vectors = []
         for feature, chosen, mlp in zip(features, places, self.mlps, strict=True):
             projected = mlp(feature.flatten(2).transpose(1, 2)[:, chosen])
-            vectors.append(projected / (projected.float().norm(dim=2, keepdim=True) + EPSILON))
+            projected = projected.to(torch.promote_types(projected.dtype, torch.float32))
+            vectors.append(projected / (projected.norm(dim=2, keepdim=True) + EPSILON))
         return vectors
 
 
@@ -53,4 +50,7 @@ def draw_places(features: Sequence[Tensor], count: int) -> list[Tensor]:
 
     They are drawn from torch's global generator on the CPU, so that a step is the same on every device.
     """
-    return [torch.randperm(feature[0, 0].numel())[:count].to(feature.device) for feature in features]
+    return [
+        torch.randperm(feature[0, 0].numel(), device="cpu")[:count].to(feature.device, non_blocking=True)
+        for feature in features
+    ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from translate.losses.adversarial import Objective
 from translate.settings import Settings
 
 Norm = Literal["batch", "instance", "none", "sync_batch"]
@@ -79,9 +80,14 @@ class DiscriminatorConfig(Settings):
     A model has a list of them, and their losses are summed by `weight`.
     """
 
+    penalised: ClassVar[bool] = True
+    """Whether penalties of gradients (gradient penalty, R1) are of its gradients too."""
+    conditional: ClassVar[bool] = True
+    """Whether it sees the input beside the image where the model shows that, as pix2pix does."""
+
     kind: str = Field(description="name of the discriminator, e.g. patch or pixel")
     weight: float = Field(1.0, gt=0, description="of its part in the generators' loss, where there are several")
-    objective: str | None = Field(None, description="its own adversarial objective; not given: the model's")
+    objective: Objective | None = Field(None, description="its own adversarial objective; not given: the model's")
     sees: Literal["image", "composite", "object"] = Field(
         "image",
         description="what it judges where there are masks: the whole image; the translated object in front of the "

@@ -162,7 +162,7 @@ def running_one(runs: Path) -> Path | None:
 def read_run(folder: Path) -> Run:
     """Read a run folder. Raises UserError where its config.yaml cannot be read."""
     file = folder / "config.yaml"
-    config = _config(file, file.stat().st_mtime_ns)
+    config = _config(folder, file.stat().st_mtime_ns)
     state, reason = _state(folder)
     history = folder / "history.jsonl"
     status = history.stat() if history.exists() else None
@@ -237,9 +237,9 @@ def _last_sentence(folder: Path) -> str:
 
 
 @lru_cache(maxsize=256)
-def _config(file: Path, saved: int) -> TrainConfig:
+def _config(folder: Path, saved: int) -> TrainConfig:
     del saved  # part of the key: a file written anew is read anew
-    return TrainConfig.load(file)
+    return TrainConfig.load(folder)
 
 
 @lru_cache(maxsize=64)

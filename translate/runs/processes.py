@@ -24,6 +24,7 @@ import psutil
 from translate.archives import disk_trouble
 from translate.config import TrainConfig
 from translate.errors import TrainingStopped, UserError
+from translate.tracking.history import read_history
 
 NOTE_FILE = "process.json"
 LOG_FILE = "log.txt"
@@ -49,6 +50,8 @@ class Note:
     """How it ended; empty while it runs, and for ever where it was killed."""
     reason: str = ""
     """Why it failed, in a sentence."""
+    folder: int = 0
+    """Inode of the run folder, which stays when it is moved: in a copy of the folder the note speaks of another run."""
 
 
 def start(config: TrainConfig, pictures: Path | None = None) -> None:
@@ -66,7 +69,7 @@ def start(config: TrainConfig, pictures: Path | None = None) -> None:
         if pictures is not None:
             shutil.move(pictures, run / "data")
             config.data.root = run / "data"
-        config.save(run / "config.yaml")
+        config.save_in_run()
     except FileExistsError as error:
         raise UserError(f"{run} exists already; choose another name.") from error
     except OSError as error:
@@ -75,16 +78,17 @@ def start(config: TrainConfig, pictures: Path | None = None) -> None:
 
 
 def resume(run: Path) -> None:
-    """Go on with a run from its newest state, or from the beginning where it has none yet.
+    """Go on with a run from its newest state, or begin it where it failed before its first step.
 
-    Raises UserError where it is running, or its settings cannot be read.
+    Raises UserError where it is running, its settings cannot be read, or it was trained and holds no state.
     """
     if running(run):
         raise UserError(f"{run.name} is running already.")
-    config = TrainConfig.load(run / "config.yaml")
-    config.run.dir = run  # it may have been moved since
-    config.save(run / "config.yaml")
-    _launch(run, "--resume")
+    TrainConfig.load(run)  # settings that cannot be read are told here, not in the new process
+    saved = any((run / "state").glob("step-*"))
+    if not saved and read_history(run / "history.jsonl"):
+        raise UserError(f"{run.name} ended before its first state was saved; start a new training in its place.")
+    _launch(run, *(["--resume"] if saved else []))
 
 
 def stop(run: Path, wish: Wish) -> None:
@@ -105,7 +109,7 @@ def stop(run: Path, wish: Wish) -> None:
 def running(run: Path) -> Note | None:
     """The note of the process that trains in this folder now; None where there is none."""
     note = read_note(run)
-    if note is None or note.outcome:
+    if note is None or note.outcome or note.folder not in (0, run.stat().st_ino):
         return None
     try:
         process = psutil.Process(note.pid)
@@ -136,7 +140,7 @@ def noted(run: Path) -> Iterator[None]:
     if other is not None and other.pid != os.getpid():
         raise UserError(f"{run} is being trained by process {other.pid}; stop that one first.")
     run.mkdir(parents=True, exist_ok=True)
-    _write(run, other or _note_of(os.getpid()))
+    _write(run, other or _note_of(os.getpid(), run))
     outcome: Outcome = "failed"
     reason = ""
     try:
@@ -152,7 +156,7 @@ def noted(run: Path) -> Iterator[None]:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         raise
     finally:
-        _write(run, replace(read_note(run) or _note_of(os.getpid()), outcome=outcome, reason=reason))
+        _write(run, replace(read_note(run) or _note_of(os.getpid(), run), outcome=outcome, reason=reason))
 
 
 def _launch(run: Path, *options: str) -> None:
@@ -171,12 +175,12 @@ def _launch(run: Path, *options: str) -> None:
             start_new_session=True,  # Ctrl-C in the terminal of whoever started it is not meant for it
         )
     with suppress(psutil.NoSuchProcess):
-        _write(run, _note_of(process.pid))
+        _write(run, _note_of(process.pid, run))
     threading.Thread(target=process.wait, daemon=True).start()  # a process nobody waits for would stay as a zombie
 
 
-def _note_of(pid: int) -> Note:
-    return Note(pid, psutil.Process(pid).create_time())
+def _note_of(pid: int, run: Path) -> Note:
+    return Note(pid, psutil.Process(pid).create_time(), folder=run.stat().st_ino)
 
 
 def _write(run: Path, note: Note) -> None:

@@ -39,7 +39,7 @@ def run_report(run: Path) -> str:
     """The report on a run folder, as HTML. Raises UserError where the folder is no run, or has no history yet."""
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} is not the folder of a training run: it has no config.yaml.")
-    config = TrainConfig.load(run / "config.yaml")
+    config = TrainConfig.load(run)
     rows = read_history(run / "history.jsonl")
     if not rows:
         raise UserError(f"{run} has no history yet; let it train for a few steps.")

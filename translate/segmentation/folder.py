@@ -19,7 +19,7 @@ from torch import Tensor
 from translate.data.folders import list_names
 from translate.data.formats import Pixels
 from translate.data.images import UnreadableImage, read_array
-from translate.data.masks import MASK_SUFFIX, Mask, stem_of
+from translate.data.masks import MASK_SUFFIX, Mask
 from translate.data.tensors import to_tensor
 from translate.errors import UserError
 from translate.features import FeatureNetwork
@@ -173,7 +173,7 @@ def _features(network: FeatureNetwork, image: Tensor) -> Tensor:
 
 def _targets(names: Sequence[str], out: Path) -> dict[str, Path]:
     """The file of each picture's mask. Raises UserError where two pictures would have the same."""
-    targets = {name: out / f"{stem_of(name)}.png" for name in names}
+    targets = {name: (out / name).with_suffix(".png") for name in names}
     owners = {target: name for name, target in targets.items()}
     for name, target in targets.items():
         if owners[target] != name:

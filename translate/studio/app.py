@@ -12,10 +12,12 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
 
+from translate.data.images import enable_heif
 from translate.errors import UserError
 from translate.kernels.memory import share_heaps
 from translate.studio import assets, theme
@@ -49,6 +51,8 @@ def build(runs: Path = Path("runs"), private: bool = False) -> gr.Blocks:
         private: only people reach the page who may read this computer's folders and see and steer all trainings.
     """
     _private_cache()
+    with suppress(ImportError):
+        enable_heif()  # for the uploads that Gradio opens
     with gr.Blocks(
         title="translate", analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS), fill_width=True
     ) as page:

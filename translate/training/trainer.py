@@ -15,12 +15,12 @@ from translate.checkpoints.zoo import resolve
 from translate.config import DEFAULT_EPOCHS, TrainConfig
 from translate.data.loading import TranslationDataset, make_loader, steps_per_epoch
 from translate.devices import DTYPES, choose_device, describe
-from translate.errors import TrainingStopped, UserError
+from translate.errors import TrainingStopped
 from translate.kernels.memory import keep_freed_memory, separate_large_blocks
 from translate.models import model_class
-from translate.runs.changes import changed_settings
 from translate.runs.processes import noted
 from translate.tracking.history import History
+from translate.training.ancestry import restore, trace
 from translate.training.compute_plan import ComputePlan, plan_compute
 from translate.training.failures import explain
 from translate.training.learner import Batch, Learner
@@ -31,9 +31,10 @@ from translate.training.observers.protocol import Moment, Observer, RunFacts
 from translate.training.observers.reporter import Reporter
 from translate.training.observers.samples import SampleSheets
 from translate.training.observers.throughput import Stopwatch
+from translate.training.resuming import is_copy, open_folder, warn_of_changes
 from translate.training.schedule import Schedule
 from translate.training.signals import StopSignals
-from translate.training.state import State, load_newest_state
+from translate.training.state import State
 
 AGREE_EVERY = 10
 """Several processes ask one another this often, in steps, whether one was told to stop."""
@@ -79,13 +80,13 @@ def train(config: TrainConfig, resume: bool = False, *, own_process: bool = Fals
     Args:
         config: all settings; `run.dir` names the folder.
         resume: go on from the folder's newest whole state, exactly: on the CPU every later loss is bit for bit that of
-            a run that was never stopped. Starts from the beginning where the folder has no state yet.
+            a run that was never stopped.
         own_process: the process is there for this run alone, as that of a command is. The settings of its memory
             allocator are then made to suit training, and stay. None of the results depends on it.
     Returns:
         the run folder.
     Raises:
-        UserError: settings, data or state that cannot be used; a loss that is no longer a number.
+        UserError: settings, data or state that cannot be used; nothing to resume; a loss that is no longer a number.
         TrainingStopped: SIGINT or SIGTERM came; the state is saved.
     """
     training = Training(config, resume, own_process)
@@ -100,7 +101,7 @@ class Training:
         self.config = config
         self.folder = config.run.dir
         self.processes = PartialState(cpu=config.run.device == "cpu")
-        state = self._open_folder(resume)
+        state = open_folder(self.folder, resume)
         distributed = self.processes.num_processes > 1
         self.device = self.processes.device if distributed else choose_device(config.run.device)
         self.sets_allocator = own_process and self.device.type == "cpu"
@@ -123,8 +124,11 @@ class Training:
         self.seconds = 0.0
         if state is not None:
             self._restore(state)
-        elif config.run.start_from is not None:
-            self.learner.start_from(resolve(config.run.start_from))
+            self.ancestry = restore(state.info.get("ancestry"), config)
+        else:
+            self.ancestry = trace(config)
+            if config.run.start_from is not None:
+                self.learner.start_from(resolve(config.run.start_from))
         if self.plan["compile"]:
             self.learner.compile()
 
@@ -151,6 +155,8 @@ class Training:
                     reporter.say(str(failure))  # at once: a launcher ends this process in a moment
                     raise failure from error
                 raise
+            for sentence in self.dataset.files_left_out():
+                reporter.say(sentence)
             reporter.say(f"Done: {self.folder / 'checkpoints'} holds the checkpoint of step {checkpoints.saved_step}.")
         return self.folder
 
@@ -192,20 +198,11 @@ class Training:
 
     # ---------------------------------------------------------------------------------------------------- preparations
 
-    def _open_folder(self, resume: bool) -> State | None:
-        if resume:
-            return load_newest_state(self.folder / "state")
-        if any((self.folder / name).exists() for name in ("history.jsonl", "state")):
-            raise UserError(
-                f"{self.folder} already holds a run. Continue it with --resume, or choose another --run.dir."
-            )
-        return None
-
     def _begin_folder(self) -> None:
         """Make the run's folders, write its settings, and forget what the history tells of steps that come again."""
         for name in ("samples", "checkpoints", "state"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self.config.save(self.folder / "config.yaml")
+        self.config.save_in_run()
         History(self.folder / "history.jsonl").truncate(self.step)
 
     def _headline(self) -> str:
@@ -225,11 +222,13 @@ class Training:
         self.learner.load_state_dict(state.tensors)
         self.schedule.load_state_dict(state.info["schedule"])
         self.step = state.step
-        self.tracker_id = state.info["tracker_id"]
+        copied = is_copy(state, self.folder)
+        if copied:
+            log.warning("%s is a copy of another run, so it is tracked as a run of its own.", self.folder)
+        self.tracker_id = None if copied else state.info["tracker_id"]
         self.seconds = state.info["seconds"]
         if self.processes.is_main_process:
-            for name, before, now in changed_settings(state.info["config"], self.config.dump()):
-                log.warning("Resuming with %s changed from %s to %s.", name, before, now)
+            warn_of_changes(state, self.config)
 
     def _loader(self) -> Any:
         config = self.config
@@ -254,6 +253,7 @@ class Training:
             epoch_steps=self.epoch_steps,
             total_steps=self.total_steps,
             validation_images=lambda: make_dataset(self.config, training=False),
+            ancestry=self.ancestry,
         )
 
     def _may_ask(self) -> bool:

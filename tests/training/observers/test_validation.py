@@ -19,6 +19,7 @@ from translate.evaluation.judges import open_judges
 from translate.inference.evaluate import evaluate
 from translate.inference.translator import Translator
 from translate.tracking.history import read_history
+from translate.training import trainer
 from translate.training.learner import Learner
 from translate.training.trainer import train
 
@@ -105,15 +106,15 @@ def test_a_resumed_run_remembers_its_best(unpaired: Path, tmp_path: Path, classi
     class Interrupted(Exception):
         pass
 
-    original = Learner.__call__
+    original = trainer.train_step
 
-    def die(self: Any, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
+    def die(learner: Learner, batch: Any, step: int, lr_factor: float = 1.0) -> Any:
         if step == 7:
             raise Interrupted
-        return original(self, batch, step, lr_factor)
+        return original(learner, batch, step, lr_factor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "__call__", die)
+        patch.setattr(trainer, "train_step", die)
         with pytest.raises(Interrupted):
             train(TrainConfig.build(tree("parts")))
     train(TrainConfig.build(tree("parts")), resume=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from translate.data.listing import describe_others
 from translate.data.report.masks import MaskGroup, describe_coverage, warn_of_masks
 
 _SHOWN = 5  # files of a kind that the terminal names; `as_dict` has all
@@ -53,6 +55,8 @@ class FolderReport:
     groups: list[FolderGroup] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     """{"file", "reason"}"""
+    not_images: list[str] = field(default_factory=list)
+    """Files anywhere in the folder that are no images, hidden ones aside."""
     duplicates: list[list[str]] = field(default_factory=list)
     """Files of one split with exactly the same pixels."""
     leaks: list[dict[str, Any]] = field(default_factory=list)
@@ -118,6 +122,8 @@ def warn(report: FolderReport) -> list[str]:
     warnings += warn_of_masks(report.masks)
     if report.unreadable:
         warnings.append(f"{_count(len(report.unreadable), 'file')} unreadable: training skips them.")
+    if report.not_images:
+        warnings.append(f"{describe_others(Path(report.root), report.not_images)}.")
     return warnings
 
 

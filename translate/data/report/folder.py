@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from translate.data.folders import check_root, match_pairs
-from translate.data.listing import scan
+from translate.data.listing import scan, survey
 from translate.data.masks import MASK_SUFFIX
 from translate.data.report.facts import Facts, Place, look_or_reason, near_duplicates
 from translate.data.report.findings import FolderGroup, FolderReport, warn
@@ -84,6 +84,7 @@ def inspect_folder(
     report.groups = [_describe(place, root, crop_size) for place in places]
     report.duplicates = _duplicates(root, places)
     report.leaks = _leaks(root, places)
+    report.not_images = survey(root).others
     report.warnings = warn(report)
     report.seconds = round(time.monotonic() - begin, 3)
     return report

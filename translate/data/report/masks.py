@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from translate.data.images import UnreadableImage
-from translate.data.listing import scan
-from translate.data.masks import Mask, mask_folder, object_share, read_mask, stem_of
+from translate.data.listing import scan, stem_of
+from translate.data.masks import Mask, mask_folder, object_share, read_mask
 from translate.data.report.facts import Place
 from translate.data.settings import DataConfig
 from translate.data.transforms import resize

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from translate.checkpoints.folder import CONFIG_FILE, weights_file
-from translate.data.listing import list_images
+from translate.data.listing import composed, describe_others, list_images, survey
 from translate.errors import UserError
 from translate.inference.raster import WRITABLE
 from translate.inference.translator import Translator
@@ -64,13 +65,27 @@ def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> 
         if pairs[0][0].suffix.lower() in VIDEO_SUFFIXES and out.suffix.lower() not in VIDEO_SUFFIXES:
             raise UserError(f"{pairs[0][0]} becomes a video; call the output {out.stem}.mp4.")
         pairs = [(pairs[0][0], out)]
-    targets, sources = Counter(target for _, target in pairs), {source.resolve() for source, _ in pairs}
+    targets = Counter(composed(str(target)) for _, target in pairs)
+    sources = {composed(str(source.resolve())) for source, _ in pairs}
     for source, target in pairs:
-        if targets[target] > 1:
-            raise UserError(f"{targets[target]} inputs would become {target}; translate them one folder at a time.")
-        if target.resolve() in sources:
+        if (count := targets[composed(str(target))]) > 1:
+            raise UserError(f"{count} inputs would become {target}; translate them one folder at a time.")
+        if composed(str(target.resolve())) in sources:
             raise UserError(f"The translation of {source} would overwrite {target}; choose another output.")
     return pairs
+
+
+def left_out(inputs: Sequence[Path], out: Path) -> list[str]:
+    """A sentence for each folder among the inputs that holds files which are no images, films among them."""
+    sentences = []
+    for folder in (source for source in inputs if source.is_dir()):
+        inside = out.relative_to(folder).parts if out != folder and out.is_relative_to(folder) else ()
+        others = [name for name in survey(folder).others if not inside or Path(name).parts[: len(inside)] != inside]
+        if others:
+            films = any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in others)
+            advice = " Films are translated where they are named one by one." if films else ""
+            sentences.append(f"{describe_others(folder, others)}.{advice}")
+    return sentences
 
 
 def is_file_name(out: Path) -> bool:
@@ -105,7 +120,20 @@ def unfinished(pairs: Sequence[Pair], folder: Path, translator: Translator, dire
         except OSError:
             return False
 
-    return [pair for pair in pairs if not done(*pair)]
+    in_place = [(source, _existing(target)) for source, target in pairs]
+    return [pair for pair in in_place if not done(*pair)]
+
+
+def _existing(target: Path) -> Path:
+    """The file of the same name in Unicode's other form (NFC or NFD) where only that exists, else the target."""
+    if str(target).isascii() or target.exists():
+        return target
+    for form in ("NFC", "NFD"):
+        in_this_form = Path(unicodedata.normalize(form, str(target)))
+        for spelling in (target.with_name(in_this_form.name), in_this_form):
+            if spelling.exists():
+                return spelling
+    return target
 
 
 def _made_with(translator: Translator, direction: str | None) -> dict[str, str]:

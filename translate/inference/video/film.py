@@ -1,4 +1,4 @@
-"""Reading and writing of films with PyAV (FFmpeg); `translation` says what is done with their frames and sound."""
+"""Reading of films with PyAV (FFmpeg); `writing` writes them, `translation` says what is done with their frames."""
 
 from __future__ import annotations
 
@@ -12,32 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from translate.data.colour import fit_channels
 from translate.data.formats import Pixels
 from translate.errors import UserError
 from translate.inference.video.temporal_smoothing import StillParts
+from translate.inference.video.tone_mapping import HLG, is_hdr, to_sdr
 
 if TYPE_CHECKING:
-    from av.container import InputContainer, OutputContainer
+    from av.container import InputContainer
     from av.packet import Packet
     from av.stream import Stream
     from av.video import VideoFrame
+    from av.video.stream import VideoStream
 
 BATCH_PIXELS = 2**19
 """Most pixels of the frames that go through the network together."""
 CUT = 27
 """A new scene begins where two frames differ by at least so many levels on average (PySceneDetect's threshold)."""
-BITS_A_PIXEL = 0.3
-"""Bit rate, in bits for each pixel, for encoders that have no setting of constant quality."""
 
-_ENCODERS = {  # by codec; the first that a container takes
-    "h264": ("libx264", {"crf": "18", "preset": "medium"}),
-    "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
-}
-_SOUND_ENCODERS = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # better than FFmpeg's own
-_TAKES_ANY = frozenset({"mpegts"})  # formats that do not tell FFmpeg which codecs they take
-_PROGRESSIVE = frozenset({"mp4", "mov", "ipod", "3gp"})  # can be written so that they play while they load
-_UNKNOWN, _BT709, _BT601, _BT2020 = 2, 1, 6, 9  # colour spaces as ITU-T H.273 numbers them
-_LIMITED = 1  # range of video levels: 16 to 235
+_DEFAULT = 1  # dispositions of streams, as FFmpeg numbers them
+_PICTURES = 1 << 10 | 1 << 11 | 1 << 20  # attached picture, timed thumbnails, still image
+_STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif", "tiff"})
+_UNKNOWN, _BT709, _BT601, _BT2020, _BT2020_CONSTANT = 2, 1, 6, 9, 10  # colour spaces as ITU-T H.273 numbers them
 
 
 def pyav() -> ModuleType:
@@ -58,25 +54,35 @@ def open_film(source: Path) -> Iterator[InputContainer]:
     except (av.error.FFmpegError, OSError) as error:
         raise UserError(f"Cannot read {source}: {str(error.strerror or error).lower()}.") from error
     with film:
-        if not film.streams.video:
+        if main_picture(film) is None:
             raise UserError(f"{source} holds no moving pictures.")
         yield film
 
 
-@contextmanager
-def create_film(path: Path) -> Iterator[OutputContainer]:
-    """Open a film for writing. Raises UserError where there is no container of this name, and OSError."""
-    av = pyav()
-    try:
-        progressive = av.ContainerFormat(path.suffix.removeprefix("."), "w").name in _PROGRESSIVE
-    except ValueError:
-        progressive = False
-    try:
-        made = av.open(str(path), "w", options={"movflags": "+faststart"} if progressive else {})
-    except ValueError as error:
-        raise UserError(f"{path.suffix or 'No suffix'} is no kind of video; call the output NAME.mp4.") from error
-    with made:
-        yield made
+def main_picture(film: InputContainer) -> VideoStream | None:
+    """The video stream that people mean by the film; None where there is none.
+
+    Cover art, thumbnails and still images are never it. Among several streams, one of more than a single picture goes
+    before one of a single picture, a film's codec before a codec of still pictures (MJPEG thumbnails that are not
+    marked as such), the stream that is marked as the default before others, and more pixels before fewer.
+    """
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
+        context = stream.codec_context
+        return (
+            stream.frames != 1,
+            context.name not in _STILL_CODECS,
+            bool(int(stream.disposition) & _DEFAULT),
+            context.width * context.height,
+            -stream.index,
+        )
+
+    return max(_moving_pictures(film), key=rank, default=None)
+
+
+def _moving_pictures(film: InputContainer) -> list[VideoStream]:
+    """The video streams that can be decoded and are not marked as pictures that belong to something else."""
+    return [stream for stream in film.streams.video if stream.codec_context and not int(stream.disposition) & _PICTURES]
 
 
 @dataclass
@@ -94,14 +100,22 @@ class Reader:
 
     def __init__(self, film: InputContainer, channels: int, still: StillParts | None = None) -> None:
         self.film, self.still = film, still
-        self.picture = film.streams.video[0]
+        picture = main_picture(film)
+        assert picture is not None  # `open_film` sees to it
+        self.picture = picture
+        self.notes: list[str] = []
+        if (others := len(_moving_pictures(film)) - 1) > 0:
+            size = f"{picture.codec_context.width}×{picture.codec_context.height}"
+            self.notes.append(f"{film.name} has {others + 1} video streams; the main one ({size}) was translated.")
         self.others: list[Stream] = [stream for stream in film.streams if stream.type in ("audio", "subtitle")]
         self.rate = self.picture.average_rate or Fraction(25)
         self.unit = self.picture.time_base or 1 / self.rate
+        self.channels = channels
         self.format = "rgb24" if channels == 3 else "gray"
         self.size: tuple[int, int] | None = None  # width and height before the rotation
         self.width = self.height = self.rotation = 0
-        self.colorspace = _UNKNOWN
+        self.colorspace = self.primaries = self.transfer = _UNKNOWN  # of the pixels that are given out
+        self.hdr: tuple[int, int, int] | None = None  # colour space, transfer and primaries of an HDR film
         self.first, self.last, self.end = 0, -1, 0  # in units
         self.damaged = 0
         self.picture.thread_type = "AUTO"
@@ -158,9 +172,23 @@ class Reader:
             self.colorspace = frame.colorspace
             if self.colorspace == _UNKNOWN:  # what players take it for
                 self.colorspace = _BT709 if frame.height >= 720 else _BT601
+            self.primaries, self.transfer = frame.color_primaries, frame.color_trc
+            if is_hdr(self.transfer):
+                self.hdr = (self.colorspace, self.transfer, self.primaries)
+                self.colorspace = self.primaries = self.transfer = _BT709
+                kind = "HLG" if self.hdr[1] == HLG else "PQ"
+                self.notes.append(
+                    f"{self.film.name} is in HDR ({kind}): it was tone-mapped to SDR (BT.709), which is what networks "
+                    "know and what the result is."
+                )
         width, height = self.size
-        space = _swscale(self.colorspace)
-        array: Any = frame.to_ndarray(width=width, height=height, format=self.format, src_colorspace=space)
+        if self.hdr is not None:
+            space, transfer, primaries = self.hdr
+            levels: Any = frame.to_ndarray(width=width, height=height, format="rgb48le", src_colorspace=swscale(space))
+            array: Any = fit_channels(to_sdr(levels, transfer, primaries), self.channels, self.film.name)
+        else:
+            space = swscale(self.colorspace)
+            array = frame.to_ndarray(width=width, height=height, format=self.format, src_colorspace=space)
         array = np.rot90(array.reshape(height, width, -1), self.rotation // 90)  # counterclockwise
         self.height, self.width = array.shape[:2]
         return np.ascontiguousarray(array)
@@ -178,114 +206,14 @@ class Reader:
         return time, length
 
 
-class Writer:
-    """Encodes frames to a film, and copies what belongs to the other streams or encodes it anew."""
-
-    def __init__(self, made: OutputContainer, reader: Reader, channels: int) -> None:
-        self.made, self.reader = made, reader
-        self.format = "rgb24" if channels == 3 else "gray"
-        self.notes: list[str] = []
-        self.timed = bool(made.format.flags & pyav().format.Flags.variable_fps.value)  # else it has but a rate
-        self.numbered = 0
-        self.picture = self._add_picture()
-        self.copied: dict[int, Stream] = {}
-        self.encoded: dict[int, Any] = {}  # sound
-        for stream in reader.others:
-            self._add(stream)
-
-    def write(self, frames: Sequence[Pixels], batch: Batch) -> None:
-        """Write the frames that a batch was translated to, (H, W, C) uint8 each."""
-        for pixels, time in zip(frames, batch.times, strict=True):
-            self.made.mux(self.picture.encode(self._frame(pixels, *time)))
-        for packet in batch.others:
-            index = packet.stream.index
-            if index in self.encoded:
-                self._encode_sound(index, packet)
-            elif index in self.copied and packet.dts is not None:
-                packet.stream = self.copied[index]
-                self.made.mux(packet)
-
-    def close(self) -> None:
-        """Write what the encoders still hold."""
-        for stream in (self.picture, *self.encoded.values()):
-            self.made.mux(stream.encode(None))
-
-    def _add_picture(self) -> Any:
-        av, reader = pyav(), self.reader
-        takes_any = self.made.format.name in _TAKES_ANY
-        codec = next((name for name in _ENCODERS if takes_any or name in self.made.supported_codecs), None)
-        encoder, options = _ENCODERS[codec] if codec else (self.made.default_video_codec, {})
-        if encoder not in av.codecs_available:  # PyAV built without it
-            encoder, options = self.made.default_video_codec, {}
-        if options and not self.timed:
-            options = options | {"bf": "0"}  # frames that are not in their order need timestamps
-        stream: Any = self.made.add_stream(encoder, rate=reader.rate, options=options)
-        context, source = stream.codec_context, reader.picture.codec_context
-        context.width, context.height = reader.width, reader.height
-        formats = [known.name for known in stream.codec.video_formats or ()]
-        odd = encoder == "libx264" and (reader.width % 2 or reader.height % 2)
-        wish = "yuv444p" if odd else "yuv420p"
-        context.pix_fmt = wish if wish in formats or not formats else formats[0]
-        if not options:
-            context.bit_rate = int(BITS_A_PIXEL * reader.width * reader.height * reader.rate)
-        context.time_base = reader.unit if self.timed else 1 / reader.rate
-        context.colorspace, context.color_range = reader.colorspace, _LIMITED
-        context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
-        if aspect := reader.picture.sample_aspect_ratio:
-            context.sample_aspect_ratio = 1 / aspect if reader.rotation % 180 else aspect
-        return stream
-
-    def _add(self, stream: Stream) -> None:
-        suffix = Path(self.made.name).suffix
-        codec = stream.codec.canonical_name if stream.codec_context else None
-        if codec and (codec in self.made.supported_codecs or self.made.format.name in _TAKES_ANY):
-            made = self.made.add_stream_from_template(stream)
-            self.copied[stream.index] = made
-        elif codec and stream.type == "audio" and self.made.default_audio_codec != "none":
-            wish = self.made.default_audio_codec
-            made = self._add_sound(stream, _SOUND_ENCODERS.get(wish, wish))
-            self.notes.append(f"The sound was encoded anew, as {wish}: {suffix} files do not take {codec}.")
-        else:
-            kind = "sound was" if stream.type == "audio" else "subtitles were"
-            self.notes.append(f"The {kind} left out: {suffix} files do not take {codec or 'this kind'}.")
-            return
-        if stream.language:
-            made.metadata["language"] = stream.language
-
-    def _add_sound(self, stream: Any, encoder: str) -> Any:
-        rates = pyav().Codec(encoder, "w").audio_rates
-        rate = stream.rate if not rates or stream.rate in rates else max(rates)
-        self.encoded[stream.index] = made = self.made.add_stream(encoder, rate=rate, layout=stream.layout.name)
-        return made
-
-    def _encode_sound(self, index: int, packet: Packet[Any]) -> None:
-        try:
-            frames = packet.decode()
-        except pyav().error.InvalidDataError:
-            self.reader.damaged += 1
-            return
-        for frame in frames:
-            self.made.mux(self.encoded[index].encode(frame))
-
-    def _frame(self, pixels: Pixels, time: int, length: int) -> VideoFrame:
-        array: Any = pixels if self.format == "rgb24" else pixels[:, :, 0]
-        space, format_ = _swscale(self.reader.colorspace), self.picture.codec_context.pix_fmt
-        frame: VideoFrame = pyav().VideoFrame.from_ndarray(array, self.format)
-        frame = frame.reformat(format=format_, dst_colorspace=space)
-        if self.timed:
-            frame.pts, frame.time_base, frame.duration = time, self.reader.unit, length
-        else:
-            frame.pts, frame.time_base = self.numbered, 1 / self.reader.rate
-            self.numbered += 1
-        return frame
-
-
 def _differ(before: Pixels, after: Pixels) -> bool:
     """Whether two frames are of different scenes, judged by a grid of pixels."""
     grid = tuple(slice(None, None, side // 48 + 1) for side in before.shape[:2])
     return bool(np.abs(before[grid].astype(np.int16) - after[grid]).mean() > CUT)
 
 
-def _swscale(colorspace: int) -> int:
+def swscale(colorspace: int) -> int:
     """The number that swscale gives to a colour space; it has an older one for BT.601 and lacks some others."""
+    if colorspace == _BT2020_CONSTANT:
+        return _BT2020
     return colorspace if colorspace in (_BT709, 4, 7, _BT2020) else 5

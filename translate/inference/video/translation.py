@@ -29,8 +29,9 @@ import numpy as np
 from translate.errors import UserError
 from translate.inference.temporal_norm import begin_scene
 from translate.inference.translator import Translator
-from translate.inference.video.film import Reader, Writer, create_film, open_film, pyav
+from translate.inference.video.film import Reader, open_film, pyav
 from translate.inference.video.temporal_smoothing import StillParts
+from translate.inference.video.writing import Writer, create_film
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

@@ -152,7 +152,8 @@ def build(page: gr.Blocks, runs: Path) -> None:
         A, B = run_presets.domain_names(name)
         have = pictures.taken(told, root, name, is_upload)
         suited = suggest_model(paired=have.has_pairs and not have.problem)
-        offered = [name for name in model_names() if have.has_pairs or not model_class(name).paired]
+        known = {name: model_class(name) for name in model_names()}
+        offered = [name for name, one in known.items() if not one.needs_teacher and (have.has_pairs or not one.paired)]
         return {
             report: words,
             choices: gr.update(visible=True),

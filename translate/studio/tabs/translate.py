@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
 
 TITLE = "Translate"
-SIZES = [("As the photo", 0), ("2048 pixels", 2048), ("1024 pixels", 1024), ("512 pixels", 512)]
+OTHER_SIZES = [("1024 pixels", "1024"), ("2048 pixels", "2048"), ("Full size", "full")]
+"""The sizes that can be chosen beside the recommended one, which is the checkpoint's."""
 FORMATS = [("PNG", ".png"), ("JPEG", ".jpg")]
 
 
@@ -80,10 +81,10 @@ def build(page: gr.Blocks, runs: Path) -> None:
                             min_width=240,
                         )
                         size = gr.Dropdown(
-                            SIZES,
-                            value=0,
-                            label="Size",
-                            info="Of the longer side.",
+                            [("Recommended", "auto"), *OTHER_SIZES],
+                            value="auto",
+                            label="Translated at",
+                            info="The result is as large as your picture.",
                             filterable=False,
                             scale=2,
                             min_width=200,
@@ -107,6 +108,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             about: gr.update(value=words, visible=bool(words)),
             direction: gr.update(choices=directions, value=directions[0][1], visible=len(directions) > 1),
             examples: gr.update(value=pictures, visible=bool(pictures)),
+            size: gr.update(choices=[(f"{config.best_size} pixels, recommended", "auto"), *OTHER_SIZES]),
             round_trip: gr.update(value=False, visible=len(directions) > 1),
         }
 
@@ -136,13 +138,15 @@ def build(page: gr.Blocks, runs: Path) -> None:
         upload: dict[str, Any] | None,
         name: str,
         wish: str | None,
-        longest: int,
+        wished_size: str,
         both_ways: bool,
         percent: float,
         suffix: str,
         now: dict[str, Any] | None,
     ) -> dict[Any, Any]:
         """Translate the photo, or say in its place why not."""
+        from translate.inference.working_size import parse_size
+
         try:
             entry = library.checkpoint(name, runs)
             way = library.fitting_direction(entry.config, wish)
@@ -150,11 +154,11 @@ def build(page: gr.Blocks, runs: Path) -> None:
             if upload is None:
                 return cleared(messages.hint(source, target))
             both_ways = both_ways and len(entry.config.generators) > 1
-            wanted = (upload["path"], entry.folder, way, longest, both_ways)
+            wanted = (upload["path"], entry.folder, way, wished_size, both_ways)
             if now is not None and now["from"] == wanted:  # Gradio tells of a photo that replaces another one twice
                 return {shown: gr.skip()}
             made = photos.translate_photo(
-                *uploaded(upload), entry, way, new_folder(result), longest or None, round_trip=both_ways
+                *uploaded(upload), entry, way, new_folder(result), parse_size(wished_size), round_trip=both_ways
             )
             file = photos.export(made, percent / 100, suffix)
         except Exception as error:
@@ -164,7 +168,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             hint: gr.update(visible=False),
             result: gr.update(value=(str(made.before), str(made.after)), visible=True),
             outcome: gr.update(visible=True),
-            note: messages.note(f"Done in {in_words(made.seconds)} · {made.width} × {made.height} pixels"),
+            note: messages.note(done(made)),
             keep: gr.update(value=str(file)),
             returned: gr.update(visible=both_ways),
             words_back: messages.there_and_back(source, target),
@@ -209,7 +213,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             warn(error)
             return gr.skip()
 
-    offered = [about, direction, examples, round_trip]
+    offered = [about, direction, examples, size, round_trip]
     page.load(refresh, None, [welcome, workshop, choice, chosen, hint, *offered], queue=False, **QUIET)
     choice.select(choose, None, [chosen, *offered], **QUIET)  # in the queue, or `chosen` would not tell of its change
     examples.select(put_in, chosen, photo, queue=False, **QUIET)
@@ -237,3 +241,9 @@ def build(page: gr.Blocks, runs: Path) -> None:
         concurrency_limit=2,
         **QUIET,
     )
+
+
+def done(made: photos.Translation) -> str:
+    """Tell how long a translation took, how large it is, and at which size the network saw it."""
+    seen = f"translated at {made.translated_at}" if made.translated_at else "translated at full size"
+    return f"Done in {in_words(made.seconds)} · {made.width} × {made.height} pixels, {seen}"

@@ -16,6 +16,7 @@ from translate.studio.translating import library
 
 if TYPE_CHECKING:
     from translate.checkpoints.zoo import Entry
+    from translate.inference.working_size import Size
 
 MAX_MEGAPIXELS = 50
 """Largest photo that the studio takes: what the newest phones make."""
@@ -32,6 +33,7 @@ class Translation:
     back: Path | None  # the round trip's end, where it was asked for
     picture: Path
     width: int
+    translated_at: int  # pixels of the longer side that the network saw; 0 where it saw the photo as it is
     height: int
     seconds: float
 
@@ -42,7 +44,7 @@ def translate_photo(
     entry: Entry,
     direction: str,
     folder: Path,
-    longest: int | None = None,
+    size: Size = "auto",
     round_trip: bool = False,
 ) -> Translation:
     """Translate a photo.
@@ -53,14 +55,15 @@ def translate_photo(
         entry: the checkpoint.
         direction: a2b or b2a.
         folder: where the results go; it is made.
-        longest: pixels that the longer side is scaled down to before; None leaves the photo as it is.
+        size: what the photo is translated at; the result is as large as the photo (see `inference.working_size`).
         round_trip: translate the result back too, which needs both directions.
     Raises:
         UserError: no image, too large an image, a damaged checkpoint, or a direction it lacks. Calls the photo `name`.
     """
     start = time.perf_counter()
-    before = read_photo(photo, name, longest)
-    after = library.translate(before, entry, direction)
+    before = read_photo(photo, name)
+    translator = library.translator(entry).at_size(size)
+    after = translator(before, direction)
     seconds = time.perf_counter() - start
     folder.mkdir(parents=True)
     made = Translation(
@@ -71,35 +74,31 @@ def translate_photo(
         back=folder / "back.jpg" if round_trip else None,
         picture=folder / result_name(name, entry.config.ends(direction)[1]),
         width=after.width,
+        translated_at=translator.translated_at(before.height, before.width),
         height=after.height,
         seconds=seconds,
     )
     for image, path in ((before, made.before), (after, made.after)):
         save_view(image, path)
     if made.back is not None:
-        save_view(library.translate(after, entry, "b2a" if direction == "a2b" else "a2b"), made.back)
+        save_view(translator(after, "b2a" if direction == "a2b" else "a2b"), made.back)
     after.save(made.picture, compress_level=1)  # twelve megapixels take half a second so, and four at Pillow's level 6
     return made
 
 
-def read_photo(photo: Path, name: str, longest: int | None = None) -> Image.Image:
-    """Read a photo from a stranger; it comes out upright and at most `longest` pixels long.
+def read_photo(photo: Path, name: str) -> Image.Image:
+    """Read a photo from a stranger.
 
     Raises:
         UserError: no image, a damaged one, or one of more than MAX_MEGAPIXELS. Calls the photo `name`.
     """
     from translate.data.images import open_image
-    from translate.inference.raster import read_raster, to_picture
 
     try:
         _check_size(photo, name)
         image = open_image(photo)
     except UserError as error:
         raise UserError(str(error).replace(str(photo), name)) from error
-    if longest is not None and max(image.size) > longest:
-        scale = longest / max(image.size)
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        image = to_picture(read_raster(image, 3)).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     image.filename = name  # type: ignore[attr-defined]  # so that later errors call it that
     return image
 

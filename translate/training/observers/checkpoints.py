@@ -63,7 +63,8 @@ class Checkpoints:
             "schedule": self.schedule.state_dict(),
             "seconds": self.rows.stopwatch.seconds,
             "tracker_id": self.reporter.tracker_id,
-            "config": self.facts.config.dump(),
+            "config": self.facts.config.absolute().dump(),
+            "ancestry": self.facts.ancestry.as_dict(),
         }
         save_state(self.facts.config.run.dir / "state", State(step, self.learner.state_dict(), info))
         self._save_checkpoint(f"step-{step:08d}", step, "latest")
@@ -84,6 +85,7 @@ class Checkpoints:
             self.facts.global_batch,
             self.rows.stopwatch.seconds,
             describe(self.facts.device),
+            self.facts.ancestry,
         )
         validation = self.rows.validation
         if validation and validation.metrics:

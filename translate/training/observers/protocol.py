@@ -11,6 +11,7 @@ from torch import Tensor
 
 from translate.config import TrainConfig
 from translate.data.loading import TranslationDataset
+from translate.training.ancestry import Ancestry
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class RunFacts:
         processes: how many train together.
         epoch_steps, total_steps: steps of an epoch and of the whole run.
         validation_images: opens the images that sheets of samples show.
+        ancestry: what the run's weights owe to other checkpoints.
     """
 
     config: TrainConfig
@@ -34,6 +36,7 @@ class RunFacts:
     epoch_steps: int
     total_steps: int
     validation_images: Callable[[], TranslationDataset]
+    ancestry: Ancestry
 
     @property
     def global_batch(self) -> int:

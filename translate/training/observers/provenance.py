@@ -11,6 +11,9 @@ from translate._version import __version__
 from translate.checkpoints.settings import CheckpointConfig, Provenance
 from translate.config import TrainConfig
 from translate.models import model_class
+from translate.training.ancestry import Ancestry
+
+NO_ANCESTRY = Ancestry()
 
 
 def statistics(config: TrainConfig, global_batch: int) -> Literal["running", "image"]:
@@ -23,10 +26,21 @@ def statistics(config: TrainConfig, global_batch: int) -> Literal["running", "im
 
 
 def describe_checkpoint(
-    config: TrainConfig, step: int, epochs: float, global_batch: int, seconds: float, machine: str
+    config: TrainConfig,
+    step: int,
+    epochs: float,
+    global_batch: int,
+    seconds: float,
+    machine: str,
+    ancestry: Ancestry = NO_ANCESTRY,
 ) -> CheckpointConfig:
-    """The config.json of a checkpoint taken after `step` steps: a is what the model reads, the direction is applied."""
+    """The config.json of a checkpoint taken after `step` steps: a is what the model reads, the direction is applied.
+
+    A network that took part in training the start or the teacher had a part in this run's weights, so it is listed with
+    those of the run itself.
+    """
     first, second = domains(config)
+    own = model_class(config.model.name).features(config.model)
     return CheckpointConfig(
         name=config.name or config.run.dir.name,
         title=config.title,
@@ -41,7 +55,9 @@ def describe_checkpoint(
             license=config.license,
             model=config.model.name,
             start=config.run.start_from or "",
-            features=model_class(config.model.name).features(config.model),
+            teacher=ancestry.teacher,
+            teacher_digest=ancestry.teacher_digest,
+            features=list(dict.fromkeys([*own, *ancestry.features])),
             steps=step,
             epochs=round(epochs, 3),
             batch_size=global_batch,
