@@ -43,10 +43,9 @@ from translate.checkpoints.format import load_generator
 from translate.checkpoints.zoo import resolve
 from translate.data.listing import list_images
 from translate.data.tensors import to_pixels, to_tensor
-from translate.devices import choose_device, describe
+from translate.devices import choose_device, describe, peak_memory
 from translate.inference.tiling import translate_tiled
 from translate.kernels.optimise import optimise
-from translate.memory import peak_memory
 from translate.networks import build_generator, generator_config
 from translate.networks.generator import Generator
 

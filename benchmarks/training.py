@@ -28,9 +28,8 @@ from reference_training import RESNET_9, Setting, build_reference
 from rich.console import Console
 from rich.table import Table
 
-from translate.devices import DTYPES, choose_device, choose_precision, describe
+from translate.devices import DTYPES, choose_device, choose_precision, describe, peak_memory
 from translate.kernels.memory import keep_freed_memory, separate_large_blocks
-from translate.memory import peak_memory
 from translate.training.learner import Learner
 from translate.training.observers.flops import matrix_rate, step_flops
 from translate.training.trainer import train_step

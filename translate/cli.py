@@ -12,11 +12,10 @@ from rich.console import Console
 
 from translate._version import __version__
 from translate.commands.bench import bench
+from translate.commands.checkpoints import export, import_checkpoint, models
 from translate.commands.data import inspect, mask
 from translate.commands.distil import distil
 from translate.commands.evaluate import classifier, evaluate
-from translate.commands.export import export
-from translate.commands.models import import_checkpoint, models
 from translate.commands.run import run
 from translate.commands.runs import compare, report, runs
 from translate.commands.settings import settings

@@ -1,10 +1,14 @@
-"""Which device, precision and memory layout suit the machine: one answer for training and translating."""
+"""Which device, precision and memory layout suit the machine, and the memory that the process took.
+
+Training and translating ask the same functions.
+"""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
 
+import psutil
 import torch
 
 from translate.errors import UserError
@@ -59,3 +63,13 @@ def describe(device: torch.device) -> str:
         ]
         name = models[0] if models else name
     return f"{name}, {torch.get_num_threads()} threads" if device.type == "cpu" else f"{name} (mps)"
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held; not those of the one that started it, which getrusage may count."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    memory = psutil.Process().memory_info()
+    return int(getattr(memory, "peak_wset", memory.rss))

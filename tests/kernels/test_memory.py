@@ -32,7 +32,7 @@ print(sum(step() for _ in range(8)) - 8 * before)
 HOLES = """
 import sys, psutil, torch
 from translate.kernels.memory import separate_large_blocks
-from translate.memory import peak_memory
+from translate.devices import peak_memory
 if sys.argv[1] == "apart":
     assert separate_large_blocks()
 def held():

@@ -22,7 +22,7 @@ from translate.runs.processes import noted
 from translate.tracking.history import History
 from translate.training.ancestry import restore, trace
 from translate.training.compute_plan import ComputePlan, plan_compute
-from translate.training.failures import explain
+from translate.training.interruptions import StopSignals, explain
 from translate.training.learner import Batch, Learner
 from translate.training.observers.checkpoints import Checkpoints
 from translate.training.observers.history import HistoryRows, read_losses
@@ -33,7 +33,6 @@ from translate.training.observers.samples import SampleSheets
 from translate.training.observers.throughput import Stopwatch
 from translate.training.resuming import is_copy, open_folder, warn_of_changes
 from translate.training.schedule import Schedule
-from translate.training.signals import StopSignals
 from translate.training.state import State
 
 AGREE_EVERY = 10

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from translate.memory import peak_memory
+from translate.devices import peak_memory
 from translate.training.observers.flops import matrix_rate, step_flops
 from translate.training.observers.protocol import RunFacts
 

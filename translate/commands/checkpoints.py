@@ -1,9 +1,11 @@
-"""translate models | import: the checkpoints at hand, and those of the reference implementation."""
+"""translate models | import | export: the checkpoints at hand, and those of other programs."""
 
 from __future__ import annotations
 
+import warnings
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.markup import escape
@@ -14,6 +16,16 @@ from translate.errors import UserError
 
 if TYPE_CHECKING:
     from translate.checkpoints.settings import CheckpointConfig
+
+
+class Format(StrEnum):
+    """What a checkpoint can be exported as."""
+
+    onnx = "onnx"
+    openvino = "openvino"
+    torchscript = "torchscript"
+    torch = "torch"
+    reference = "reference"
 
 
 def models(runs: Annotated[Path, typer.Option("--runs", help="Folder of training runs.")] = Path("runs")) -> None:
@@ -63,3 +75,32 @@ def import_checkpoint(
     if not comma:
         raise UserError(f"--domains {domains}: give two names with a comma between them, such as horse,zebra.")
     console.print(f"Imported to {import_reference(files, out, name=name, domains=(first.strip(), second.strip()))}")
+
+
+def export(
+    checkpoint: Annotated[str, typer.Argument(help="Name or folder of a checkpoint.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the exported files.")],
+    format: Annotated[
+        Format,
+        typer.Option(help="torch: a .pt2 file of torch.export; reference: .pth of pytorch-CycleGAN-and-pix2pix."),
+    ] = Format.onnx,
+    half: Annotated[bool, typer.Option("--half", help="Weights as float16: half the size.")] = False,
+) -> None:
+    """Export a checkpoint for other programs; each file is compared with PyTorch when it is written."""
+    from translate.checkpoints.reference import export_reference
+    from translate.checkpoints.zoo import resolve
+
+    folder = resolve(checkpoint)
+    with warnings.catch_warnings(record=True) as notes:
+        if format is Format.reference:
+            if half:
+                raise UserError("The reference implementation reads float32; leave out --half.")
+            paths = export_reference(folder, out)
+        else:
+            from translate.inference.runtimes import export as exporting
+
+            paths = exporting.export_checkpoint(folder, out, cast("exporting.Format", format.value), half=half)
+    for note in notes if format is Format.reference else ():
+        console.print(f"Note: {note.message}", highlight=False, soft_wrap=True)
+    for path in paths:
+        console.print(f"Wrote {path}", highlight=False, soft_wrap=True)

@@ -1,14 +1,20 @@
-"""Ctrl-C and SIGTERM: the step under way is finished and saved before the run leaves."""
+"""What ends a run early: Ctrl-C and SIGTERM, and errors whose cause lies in another process.
+
+After a signal the step under way is finished and saved before the run leaves.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 import torch
 import torch.distributed
+
+from translate.errors import UserError
 
 
 class StopSignals:
@@ -39,3 +45,27 @@ class StopSignals:
         flag = torch.tensor(self.signum, device=device)
         torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
         return int(flag)
+
+
+def explain(error: BaseException, folder: Path, saved_step: int) -> UserError | None:
+    """A sentence for a failure that is not this program's; None for any other.
+
+    Args:
+        error: what ended the run.
+        folder: the run folder.
+        saved_step: step of its newest state.
+    """
+    if not isinstance(error, RuntimeError):  # torch.distributed's own errors are RuntimeErrors too
+        return None
+    words = str(error)
+    if "DataLoader worker" in words:
+        return UserError(
+            f"A process that loads images was killed ({error}); machines do so when memory runs out. "
+            "Go on with --resume, perhaps with a smaller --data.workers or --data.cache_gb."
+        )
+    if isinstance(error, torch.distributed.DistError) or "gloo" in words.lower() or "NCCL" in words:
+        return UserError(
+            f"Another process of this run has ended or cannot be reached, so this one stops too. {folder} holds the "
+            f"state of step {saved_step}; go on with --resume, with any number of processes."
+        )
+    return None
