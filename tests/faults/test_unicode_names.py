@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -32,7 +33,9 @@ def save(path: Path, seed: int = 1) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_pairs_and_masks(tmp_path: Path, name: str) -> None:
     assert normalize("NFC", name) != normalize("NFD", name)
-    for folder, form in (("trainA", "NFC"), ("trainB", "NFD"), ("trainA_mask", "NFD"), ("trainB_mask", "NFC")):
+    forms: dict[str, Literal["NFC", "NFD"]]
+    forms = {"trainA": "NFC", "trainB": "NFD", "trainA_mask": "NFD", "trainB_mask": "NFC"}
+    for folder, form in forms.items():
         save(tmp_path / folder / f"{normalize(form, name)}.png")
     found = find_images(tmp_path, paired=True)
     assert (len(found.A), len(found.B)) == (1, 1)
