@@ -12,7 +12,8 @@ from tests.tiny_features import load
 from translate.errors import UserError
 from translate.models import model_terms
 
-WAYS = {"pix2pix": ["AB"], "cut": ["AB"], "fastcut": ["AB"], "cyclegan": ["AB", "BA"]}
+THERE, BACK = ("A", "B"), ("B", "A")
+WAYS = {"pix2pix": [THERE], "cut": [THERE], "fastcut": [THERE], "cyclegan": [THERE, BACK]}
 
 
 def softened(mask: Tensor) -> Tensor:
