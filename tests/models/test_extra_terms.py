@@ -12,8 +12,8 @@ from tests.tiny_features import load
 from translate.errors import UserError
 from translate.models import model_terms
 
-FORTH, BACK = ("A", "B"), ("B", "A")
-WAYS = {"pix2pix": [FORTH], "cut": [FORTH], "fastcut": [FORTH], "cyclegan": [FORTH, BACK]}
+THERE, BACK = ("A", "B"), ("B", "A")
+WAYS = {"pix2pix": [THERE], "cut": [THERE], "fastcut": [THERE], "cyclegan": [THERE, BACK]}
 
 
 def softened(mask: Tensor) -> Tensor:
