@@ -69,7 +69,7 @@ Losses = dict[str, float]
 class Setting:
     """What is trained on both sides."""
 
-    model: Literal["pix2pix", "cyclegan"]
+    model: Literal["pix2pix", "cyclegan", "cut", "fastcut"]
     generator: tuple[tuple[str, Any], ...]
     size: int
     batch: int

@@ -17,7 +17,7 @@ import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from translate.training.trainer import train_step
 
 WARM_UP = 2
 """Steps that are not counted, besides the first, which compiles."""
+Side = tuple[Callable[..., Callable[[Any], Any]], tuple[Any, ...]]
+"""What makes a side's step, and what it is made of: a setting, a device, …"""
 
 
 def make_ours(setting: Setting, device: torch.device, precision: str, compiled: bool) -> Callable[[Any], Any]:
@@ -92,6 +94,31 @@ def work(pipe: Connection, make: Callable[..., Callable[[Any], Any]], arguments:
         pipe.send((times, torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_memory()))
 
 
+def take_turns(sides: Mapping[str, Side], rounds: int, steps: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Give each side a process of its own, and let each take `steps` steps in every round.
+
+    Returns:
+        for each side the seconds of its steps, and its process's peak of memory in bytes.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = {}, []
+    for name, (make, words) in sides.items():
+        pipes[name], theirs = context.Pipe()
+        processes.append(context.Process(target=work, args=(theirs, make, words), daemon=True))
+        processes[-1].start()
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    peaks: dict[str, float] = {}
+    for turn in range(-1, rounds):
+        for name, pipe in pipes.items():
+            pipe.send(1 + WARM_UP if turn < 0 else steps)
+            took, peaks[name] = pipe.recv()
+            if turn >= 0:
+                times[name] += took
+    for pipe in pipes.values():
+        pipe.send(0)
+    return times, peaks
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description="Time our training steps beside the reference implementation's.")
@@ -111,26 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = choose_device()
     precision = str(choose_precision(given.precision, device)).removeprefix("torch.")
 
-    sides = {
+    sides: dict[str, Side] = {
         "reference": (make_reference, (setting, device, checkout)),
         "ours": (make_ours, (setting, device, precision, given.compile)),
     }
-    context = multiprocessing.get_context("spawn")
-    pipes, processes = {}, []
-    for name, (make, words) in sides.items():
-        pipes[name], theirs = context.Pipe()
-        processes.append(context.Process(target=work, args=(theirs, make, words), daemon=True))
-        processes[-1].start()
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    peaks: dict[str, float] = {}
-    for turn in range(-1, given.rounds):
-        for name, pipe in pipes.items():
-            pipe.send(1 + WARM_UP if turn < 0 else given.steps)
-            took, peaks[name] = pipe.recv()
-            if turn >= 0:
-                times[name] += took
-    for pipe in pipes.values():
-        pipe.send(0)
+    times, peaks = take_turns(sides, given.rounds, given.steps)
 
     shape = torch.Size((setting.batch, 3, setting.size, setting.size))
     flops = step_flops(setting.config(merge=True), shape, shape)

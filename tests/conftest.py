@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from translate.models import MODELS
+from translate.networks import DISCRIMINATORS, GENERATORS
 
 os.environ.setdefault("WANDB_MODE", "disabled")  # nothing a test starts may reach for an account
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -76,3 +82,13 @@ def tiny_settings(model: str, root: Path, run: Path, **overrides: Any) -> dict[s
         section, _, name = dotted.partition("__")
         tree[section][name] = value
     return tree
+
+
+@pytest.fixture
+def toys_registered(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """tests/toys.py, whose model, generator and discriminator are registered for as long as the test takes."""
+    for registry in (MODELS, GENERATORS, DISCRIMINATORS):
+        registry.names()  # other plug-ins stay
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.delitem(sys.modules, "tests.toys", raising=False)
+    return importlib.import_module("tests.toys")

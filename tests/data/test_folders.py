@@ -123,9 +123,9 @@ def test_mismatched_pairs_are_counted_and_named_from_both_sides(tmp_path: Path) 
     assert find_images(tmp_path, paired=False).layout == "unpaired"
 
 
-def test_nothing_matches_suggests_cyclegan(tmp_path: Path) -> None:
+def test_nothing_matches_suggests_a_model_for_unpaired_images(tmp_path: Path) -> None:
     touch(tmp_path, "trainA/1.png", "trainB/2.png")
-    with pytest.raises(UserError, match="cyclegan"):
+    with pytest.raises(UserError, match="a model for unpaired images"):
         find_images(tmp_path, paired=True)
 
 
@@ -137,7 +137,7 @@ def test_twins_that_differ_in_suffix_only(tmp_path: Path) -> None:
 
 def test_pairs_are_needed_but_unpaired_is_said(tmp_path: Path) -> None:
     touch(tmp_path, "trainA/1.png", "trainB/1.png")
-    with pytest.raises(UserError, match="pix2pix learns from pairs"):
+    with pytest.raises(UserError, match="the model learns from pairs"):
         find_images(tmp_path, paired=True, layout="unpaired")
 
 

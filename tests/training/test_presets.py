@@ -42,7 +42,13 @@ SMALL_CROP = 128
 """The smallest crop of which the wide layers of the CycleGAN paper's generator, at a quarter of the resolution, are
 computed by Winograd's algorithm for single images: 8 × 8 tiles of 4 × 4 pixels. A U-Net has its own smallest size."""
 
-BY_WINOGRAD = {"apple2orange/train", "facades/compact", "horse2zebra/compact"}
+BY_WINOGRAD = {
+    "apple2orange/train",
+    "facades/compact",
+    "horse2zebra/compact",
+    "horse2zebra/cut",
+    "horse2zebra/fastcut",
+}
 """Configurations that train with Winograd's algorithm: 96 channels or more on both sides and 64 tiles or more."""
 
 
@@ -181,9 +187,8 @@ def test_it_trains_compiled(
     monkeypatch.setattr(nn.Module, "compile", trace)
     settings = {"run.precision": COMPILED_PRECISION, "run.compile": "on"}
     train_and_translate(preset, pictures, tmp_path / "run", **settings)
-    assert len(compiled) == sum(
-        len(player.networks) for player in build_model(load(preset, **quick(preset)).model).players
-    )
+    players = build_model(load(preset, **quick(preset)).model).players
+    assert len(compiled) == sum(len(player.networks) for player in players)
 
 
 @pytest.mark.slow

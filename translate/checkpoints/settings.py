@@ -39,7 +39,7 @@ class Provenance(Settings):
 
     dataset: str = Field("", description="name of the data set")
     license: str = Field("", description="licence of the data")
-    model: str = Field("", description="pix2pix, cyclegan, or what it was imported from")
+    model: str = Field("", description="name of the model, or what it was imported from")
     start: str = Field("", description="the checkpoint whose generators training began with")
     teacher: str = Field("", description="the checkpoint that it learned to imitate")
     teacher_digest: str = Field("", description="SHA-256 of the weights of that generator")
@@ -81,7 +81,7 @@ class CheckpointConfig(Settings):
     )
     statistics: Literal["running", "image"] = Field(
         "running",
-        description="batch norm: running averages, or the image's own statistics as pix2pix does at test time",
+        description="batch norm: running averages, or the image's own statistics (Isola et al. 2017, §3.3)",
     )
     examples: list[str] = Field(default_factory=list, description="files in the folder to try it on, for the studio")
     drawing: DrawingConfig | None = Field(

@@ -89,7 +89,9 @@ def find_images(
         UserError: a folder is missing or empty, pairs do not match, or the files are not side by side.
     """
     if layout == "unpaired" and paired:
-        raise UserError("data.layout is unpaired, but pix2pix learns from pairs; train a cyclegan or give pairs.")
+        raise UserError(
+            "data.layout is unpaired, but the model learns from pairs; train a model for unpaired images or give pairs."
+        )
     check_root(root)
     folders = None if layout == "side_by_side" else _two_folders(root, split)
     if folders is None:
@@ -211,5 +213,5 @@ def _mismatch(folders: tuple[Path, Path], common: int, only_A: list[str], only_B
         if names:
             shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
             clauses.append(f"{len(names)} of {here} have no partner of the same name in {there} ({shown})")
-    advice = "complete or remove them" if common else "rename them, or train a cyclegan, which needs no pairs"
+    advice = "complete or remove them" if common else "rename them, or train a model for unpaired images"
     return UserError(f"The images are not all pairs: {' and '.join(clauses)}; {advice}.")

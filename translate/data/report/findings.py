@@ -14,9 +14,9 @@ from rich.text import Text
 
 from translate.data.listing import describe_others
 from translate.data.report.masks import MaskGroup, describe_coverage, warn_of_masks
+from translate.models import model_class
 
 _SHOWN = 5  # files of a kind that the terminal names; `as_dict` has all
-_FEW = {"pix2pix": 100, "cyclegan": 200}
 
 
 @dataclass
@@ -50,7 +50,7 @@ class FolderReport:
     layout: str = "unknown"
     """side_by_side, two_folders (pairs by name), unpaired, or unknown."""
     model: str = ""
-    """pix2pix or cyclegan; "" where there is nothing to train on yet."""
+    """The model to begin with, by its name; "" where there is nothing to train on yet."""
     command: str = ""
     groups: list[FolderGroup] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
@@ -82,7 +82,7 @@ def warn(report: FolderReport) -> list[str]:
     warnings = []
     training = [group for group in report.groups if group.split == report.groups[0].split]
     for group in training:
-        few = _FEW.get(report.model, 0)
+        few = model_class(report.model).enough_images if report.model else 0
         if group.readable < few:
             warnings.append(
                 f"{group.folder} has {_count(group.readable, 'image')}; with fewer than {few}, results will be rough."
@@ -105,7 +105,7 @@ def warn(report: FolderReport) -> list[str]:
             elif kind.startswith("CMYK"):
                 warnings.append(f"{_count(count, 'image')} in {group.folder} for print (CMYK): converted to RGB.")
     warnings += _about_grey(training)
-    if len(training) == 2 and report.model == "cyclegan":
+    if len(training) == 2 and report.layout == "unpaired":
         small, large = sorted(training, key=lambda group: group.readable)
         if large.readable > 10 * max(1, small.readable):
             warnings.append(f"{large.folder} has more than ten times the images of {small.folder}.")

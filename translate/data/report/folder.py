@@ -18,6 +18,7 @@ from translate.data.report.facts import Facts, Place, look_or_reason, near_dupli
 from translate.data.report.findings import FolderGroup, FolderReport, warn
 from translate.data.report.masks import MaskFacts, describe_masks, list_masks, look_at_mask, try_object_crops
 from translate.errors import UserError
+from translate.models import suggest_model
 
 _SPLITS = ("train", "val", "valid", "validation", "test")
 
@@ -140,9 +141,9 @@ def _recognise(report: FolderReport, root: Path, places: Sequence[Place]) -> Non
     training = [place for place in places if place.split == places[0].split]
     domains = {place.domain: place for place in training}
     if {"A", "B"} <= domains.keys():
-        report.layout, report.model = "unpaired", "cyclegan"
+        report.layout, report.model = "unpaired", suggest_model(paired=False)
         if _look_paired(domains["A"], domains["B"]):
-            report.layout, report.model = "two_folders", "pix2pix"
+            report.layout, report.model = "two_folders", suggest_model(paired=True)
             for split in dict.fromkeys(place.split for place in places):
                 _pair(
                     report, root, [place for place in places if place.split == split], training=split == places[0].split
@@ -151,7 +152,7 @@ def _recognise(report: FolderReport, root: Path, places: Sequence[Place]) -> Non
         place = domains["A|B"]
         wide = [fact for fact in place.facts.values() if fact.width >= 1.2 * fact.height]
         if wide and len(wide) >= 0.9 * len(place.facts):
-            report.layout, report.model = "side_by_side", "pix2pix"
+            report.layout, report.model = "side_by_side", suggest_model(paired=True)
             for each in places:
                 odd = [(path, fact) for path, fact in each.known() if fact.width % 2 and each.domain == "A|B"]
                 report.misaligned += [

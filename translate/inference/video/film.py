@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH_PIXELS = 2**19
 """Most pixels of the frames that go through the network together."""
-CUT = 27
+SCENE_CHANGE = 27
 """A new scene begins where two frames differ by at least so many levels on average (PySceneDetect's threshold)."""
 
 _DEFAULT = 1  # dispositions of streams, as FFmpeg numbers them
@@ -209,7 +209,7 @@ class Reader:
 def _differ(before: Pixels, after: Pixels) -> bool:
     """Whether two frames are of different scenes, judged by a grid of pixels."""
     grid = tuple(slice(None, None, side // 48 + 1) for side in before.shape[:2])
-    return bool(np.abs(before[grid].astype(np.int16) - after[grid]).mean() > CUT)
+    return bool(np.abs(before[grid].astype(np.int16) - after[grid]).mean() > SCENE_CHANGE)
 
 
 def swscale(colorspace: int) -> int:

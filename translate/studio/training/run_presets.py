@@ -13,6 +13,7 @@ from translate.errors import UserError
 
 if TYPE_CHECKING:
     from translate.config import TrainConfig
+    from translate.registry import Registry
     from translate.settings import Direction
 
 Quality = Literal["quick", "good", "best"]
@@ -72,6 +73,7 @@ def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
     """
     from translate.config import TrainConfig
     from translate.models import model_class
+    from translate.networks import DISCRIMINATORS, GENERATORS
 
     preset = PRESETS[choices.quality]
     steps = preset.steps
@@ -82,13 +84,19 @@ def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
         raise UserError("Give your training a name.")
     folder = unused_folder(runs, title)
     sizes = {"width": preset.width, "blocks": preset.blocks, "size": min(choices.size, 256)}
-    known = type(model_class(choices.model).Config(name=choices.model).generator).model_fields
-    generator = {name: value for name, value in sizes.items() if name in known}
+    further = further_settings(choices.further)
+    usual = model_class(choices.model).Config(name=choices.model)
+    architecture = further.get("model.generator.architecture", usual.generator.architecture)
+    kind = further.get("model.discriminator.kind", usual.discriminators[0].kind)
     tree: dict[str, Any] = {
         "name": folder.name,
         "title": title,
         "dataset": choices.dataset,
-        "model": {"name": choices.model, "generator": generator, "discriminator": {"width": preset.width}},
+        "model": {
+            "name": choices.model,
+            "generator": _known(sizes, GENERATORS, architecture),
+            "discriminator": _known(sizes, DISCRIMINATORS, kind),
+        },
         "data": {
             "root": str(root),
             "domain_A": choices.domain_A.strip() or "A",
@@ -107,7 +115,12 @@ def settings(choices: Choices, root: Path, runs: Path) -> TrainConfig:
         },
         "tracking": {"mode": "auto" if choices.report else "disabled"},
     }
-    return TrainConfig.build(tree, further_settings(choices.further), source="Further settings")
+    return TrainConfig.build(tree, further, source="Further settings")
+
+
+def _known(sizes: dict[str, int], registry: Registry[Any], name: str) -> dict[str, int]:
+    """Return those of the sizes that the network of this name has."""
+    return {size: value for size, value in sizes.items() if size in registry[name].Config.model_fields}
 
 
 def further_settings(text: str) -> dict[str, Any]:
