@@ -51,7 +51,7 @@ def make_step(settings: Mapping[str, Any], size: int, device: str = "cpu") -> tu
 
     def step() -> None:
         judges.requires_grad_(False)
-        torch.autograd.grad(judges.generator_loss(View(made)), made)
+        judges.generator_loss(View(made)).backward()  # type: ignore[no-untyped-call]
         judges.requires_grad_(True)
         sum(judges.losses(View(real), View(made)), real.new_zeros(())).backward()
 
