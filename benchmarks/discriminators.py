@@ -53,7 +53,7 @@ def make_step(settings: Mapping[str, Any], size: int, device: str = "cpu") -> tu
         judges.requires_grad_(False)
         judges.generator_loss(View(made)).backward()  # type: ignore[no-untyped-call]
         judges.requires_grad_(True)
-        sum(judges.losses(View(real), View(made)), real.new_zeros(())).backward()
+        sum(judges.losses(View(real), View(made)), real.new_zeros(())).backward()  # type: ignore[no-untyped-call]
 
     return step, judges
 

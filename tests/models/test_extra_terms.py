@@ -12,7 +12,8 @@ from tests.tiny_features import load
 from translate.errors import UserError
 from translate.models import model_terms
 
-WAYS = {"pix2pix": ["AB"], "cut": ["AB"], "fastcut": ["AB"], "cyclegan": ["AB", "BA"]}
+FORTH, BACK = ("A", "B"), ("B", "A")
+WAYS = {"pix2pix": [FORTH], "cut": [FORTH], "fastcut": [FORTH], "cyclegan": [FORTH, BACK]}
 
 
 def softened(mask: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ def told_apart(judges: Discriminators) -> float:
         real, fake = shapes(BATCH, 2 * step, square=True), shapes(BATCH, 2 * step + 1, square=False)
         optimizer.zero_grad()
         on_real, on_fake = judges.losses(View(real), View(fake))
-        (on_real + on_fake).backward()  # type: ignore[no-untyped-call]
+        (on_real + on_fake).backward()
         optimizer.step()
     judges.eval()
     scores = []

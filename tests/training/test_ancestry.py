@@ -81,7 +81,7 @@ def test_a_distillation_resumes_exactly_and_only_with_its_teacher(
 
     folder = newest(teacher)
     networks = {way: load_generator(folder, way) for way in ("a2b", "b2a")}
-    networks["a2b"].head.bias.data.add_(0.1)
+    networks["a2b"].get_parameter("head.bias").data.add_(0.1)
     save_checkpoint(folder, read_config(folder), networks)
     tree["run"]["steps"] = 8
     with pytest.raises(UserError, match="weights are others now"):

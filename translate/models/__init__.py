@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from translate.models.model import LossTerm, Model, ModelConfig, Player, Rivalry
+from translate.models.model import Model, ModelConfig, Player, Rivalry
+from translate.models.terms import LossTerm
 from translate.registry import Registry
 from translate.settings import ChosenByName
 

@@ -21,7 +21,8 @@ from translate.errors import UserError
 from translate.losses import patch_nce
 from translate.models.discriminators import Discriminators, View, penalised
 from translate.models.extras import ExtraTerms, extra_terms, soft_masks
-from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Rivalry
+from translate.models.model import Model, ModelConfig, Player, Rivalry
+from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import build_generator
 from translate.networks.generator import Generator
 from translate.networks.projection import PatchProjection, draw_places

@@ -20,7 +20,8 @@ from translate.losses import PerceptualLoss, l1
 from translate.models.discriminators import Discriminators, View, penalised
 from translate.models.extras import ExtraTerms, extra_terms, soft_masks
 from translate.models.merging import images_together
-from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
+from translate.models.model import Model, ModelConfig, Player, Published, Rivalry
+from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import GeneratorConfig, build_generator
 from translate.settings import Direction
 

@@ -24,8 +24,9 @@ from translate.features import load_features
 from translate.losses import composite, content_loss, l1
 from translate.models.discriminators import Discriminators, View, penalised
 from translate.models.extras import PERCEPTUAL_NETWORK, ExtraTerms, extra_terms, soft_masks
-from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Rivalry
+from translate.models.model import Model, ModelConfig, Player, Rivalry
 from translate.models.teachers import load_teacher
+from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import build_generator
 from translate.settings import Direction
 

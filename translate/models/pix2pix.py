@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from translate.losses import Objective, PerceptualLoss, l1
 from translate.models.discriminators import Discriminators, View, penalised
 from translate.models.extras import ExtraTerms, extra_terms, soft_masks
-from translate.models.model import Images, Losses, LossTerm, Model, ModelConfig, Player, Published, Rivalry
+from translate.models.model import Model, ModelConfig, Player, Published, Rivalry
+from translate.models.terms import Images, Losses, LossTerm
 from translate.networks import build_generator
 from translate.settings import Direction
 
