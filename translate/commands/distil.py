@@ -26,7 +26,9 @@ def distil(
     teacher: Annotated[str, typer.Argument(help="Name or folder of the checkpoint that is imitated.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
     config: Annotated[Path | None, typer.Option(help="YAML file of further settings.")] = None,
-    direction: Annotated[str, typer.Option(help="Which of the teacher's generators: a2b or b2a.")] = "a2b",
+    direction: Annotated[
+        str | None, typer.Option(help="Which of the teacher's generators: a2b or b2a; a2b where not given.")
+    ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Filters of the student's first convolution.")] = None,
     blocks: Annotated[int | None, typer.Option(min=0, help="The student's residual blocks.")] = None,
     judge: Annotated[
@@ -58,18 +60,17 @@ def distil(
     chosen: dict[str, Any] = {
         "model.name": "distillation",
         "model.teacher": teacher,
-        "model.direction": direction,
         "run.dir": str(out),
+        "model.direction": direction,
+        "model.generator.width": width,
+        "model.generator.blocks": blocks,
     }
-    chosen |= {
-        f"model.generator.{name}": value for name, value in (("width", width), ("blocks", blocks)) if value is not None
-    }
-    overrides = chosen | parse_overrides(context.args)
+    overrides = parse_overrides(context.args) | {name: value for name, value in chosen.items() if value is not None}
     if config:
         settings = TrainConfig.load(config, overrides)
     else:
         settings = TrainConfig.build(like_teacher(about, overrides), overrides)
-    imitated = settings.model.direction
+    ((_, imitated),) = model_class(settings.model.name).teachers(settings.model)
 
     # What cannot be judged in the end is refused before the training and not after it.
     judges = open_judges(extractor, panel=judge or (), label=label, lpips=False)
@@ -120,8 +121,8 @@ def like_teacher(about: CheckpointConfig, overrides: dict[str, Any]) -> dict[str
     Raises:
         UserError: the teacher has no such direction.
     """
-    direction = {"atob": "a2b", "btoa": "b2a"}.get(str(overrides["model.direction"]).lower(), "")
-    direction = direction or str(overrides["model.direction"]).lower()
+    wish = str(overrides.get("model.direction", "a2b")).lower()
+    direction = {"atob": "a2b", "btoa": "b2a"}.get(wish, wish)
     generators = {str(known): generator for known, generator in about.generators.items()}
     if direction not in generators:
         raise UserError(f"{about.name} has no direction {direction}; it has {' and '.join(generators)}.")
