@@ -16,7 +16,7 @@ FLOORS = [
     {"_version", "errors"},
     {
         *("archives", "devices", "download", "features", "kernels", "losses", "memory", "networks", "pages"),
-        *("registry", "setting_text", "settings", "tracking"),
+        *("registry", "setting_text", "settings", "terminal", "tracking"),
     },
     {"checkpoints", "data", "evaluation", "models", "segmentation"},
     {"catalogue", "config", "runs"},

@@ -47,6 +47,6 @@ def export(
 
             paths = exporting.export_checkpoint(folder, out, cast("exporting.Format", format.value), half=half)
     for note in notes if format is Format.reference else ():
-        console.print(f"Note: {note.message}", highlight=False, soft_wrap=True)
+        console.print(f"Note: {note.message}", soft_wrap=True)
     for path in paths:
-        console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
+        console.print(f"Wrote {path}", soft_wrap=True)

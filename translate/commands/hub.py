@@ -19,5 +19,5 @@ def push(
     from translate.checkpoints.zoo import resolve
 
     page = push_checkpoint(resolve(checkpoint), repository, private=private)
-    console.print(f"{checkpoint} is on {page}", highlight=False, soft_wrap=True)
-    console.print(f"Others get it with: translate pull model {repository}", highlight=False, soft_wrap=True)
+    console.print(f"{checkpoint} is on {page}", soft_wrap=True)
+    console.print(f"Others get it with: translate pull model {repository}", soft_wrap=True)

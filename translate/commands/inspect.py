@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from translate.commands.terminal import console
+from translate.terminal import plain_console
 
 
 def inspect(
@@ -19,7 +19,7 @@ def inspect(
     """Report on a folder before training: counts, sizes, unreadable files, duplicates, leaks, pairs, masks."""
     from translate.data.report import inspect_folder, render
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=plain_console(stderr=True), transient=True) as bar:
         task = bar.add_task("Looking at the images", total=None)
         report = inspect_folder(folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
     if json:

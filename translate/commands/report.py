@@ -18,4 +18,4 @@ def report(
     from translate.runs.report import write_run_report
 
     file = write_run_report(run, out or run / "report.html")
-    console.print(f"Wrote {file}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {file}", soft_wrap=True)
