@@ -16,6 +16,7 @@ from tests.test_download import Server, server
 from translate import catalogue
 from translate.catalogue import (
     HOST,
+    data_folder,
     dataset_card,
     dataset_cards,
     find_datasets_folder,
@@ -80,7 +81,7 @@ def test_each_preset_is_valid_and_agrees_with_its_card(card: catalogue.DatasetCa
     assert settings.license == card.license
     assert (settings.data.domain_A, settings.data.domain_B) == (card.domain_A, card.domain_B)
     assert settings.data.direction == card.direction
-    assert settings.data.root == Path("datasets") / card.name / "data"
+    assert settings.data.root == data_folder(card.name)
     assert settings.run.dir == Path("runs") / card.name
     assert settings.run.epochs
     assert settings.dataset
@@ -142,7 +143,7 @@ def test_the_names_of_both_download_scripts_are_known() -> None:
 # ------------------------------------------------------------------------------------------------------------ data sets
 
 
-def test_an_unpaired_data_set_is_pulled_beside_its_card(mirror: Server, cards: Path, tmp_path: Path) -> None:
+def test_an_unpaired_data_set_is_pulled_into_the_home_of_downloads(mirror: Server, cards: Path, tmp_path: Path) -> None:
     files = {"horse2zebra/trainA/1.jpg": b"horse", "horse2zebra/trainB/1.jpg": b"zebra"}
     archive = make_zip(tmp_path / "archive", files).read_bytes()
     write_card(cards, size_bytes=len(archive), sha256=hashlib.sha256(archive).hexdigest())
@@ -150,13 +151,36 @@ def test_an_unpaired_data_set_is_pulled_beside_its_card(mirror: Server, cards: P
     mirror.drops = [100]
     calls: list[tuple[int, int | None]] = []
     folder = pull_dataset("horse2zebra", progress=lambda *call: calls.append(call))
-    assert folder == cards / "horse2zebra" / "data"
+    assert folder == data_folder("horse2zebra") == tmp_path / "home" / "datasets" / "horse2zebra"
     assert contents(folder) == {"trainA/1.jpg": b"horse", "trainB/1.jpg": b"zebra"}
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["card.yaml", "data"]
+    assert [path.name for path in folder.parent.iterdir()] == ["horse2zebra"]
     assert calls[-1] == (len(archive), len(archive))
     requests = len(mirror.requests)
     assert pull_dataset("horse2zebra") == folder
     assert len(mirror.requests) == requests, "what is there is not fetched again"
+
+
+def test_data_beside_a_card_stay_there(mirror: Server, cards: Path) -> None:
+    """Earlier versions pulled them to where the card is."""
+    write_card(cards)
+    (cards / "horse2zebra" / "data" / "trainA").mkdir(parents=True)
+    assert pull_dataset("horse2zebra") == data_folder("horse2zebra") == cards / "horse2zebra" / "data"
+    assert mirror.requests == []
+
+
+def test_a_preset_finds_its_data_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirror: Server
+) -> None:
+    kept = tmp_path / "home" / "datasets" / "maps"
+    for place in (tmp_path, tmp_path / "home"):
+        place.mkdir(exist_ok=True)
+        monkeypatch.chdir(place)
+        assert TrainConfig.load(preset("maps")).data.root == kept
+    (copy := tmp_path / "mine.yaml").write_text(preset("maps").read_text(encoding="utf-8"), encoding="utf-8")
+    assert TrainConfig.load(copy).data.root == kept
+    assert TrainConfig.load(copy, {"data.root": "datasets/unknown/data"}).data.root == Path("datasets/unknown/data")
+    (tmp_path / "home" / "datasets" / "maps" / "data").mkdir(parents=True)
+    assert TrainConfig.load(copy).data.root == Path("datasets/maps/data")  # the working directory has one itself
 
 
 def test_a_paired_data_set_is_pulled_where_one_wants_it(mirror: Server, tmp_path: Path) -> None:
@@ -173,7 +197,7 @@ def test_a_replaced_archive_is_not_unpacked(mirror: Server, cards: Path) -> None
     mirror.files["/copy/cyclegan/datasets/horse2zebra.zip"] = b"something else"
     with pytest.raises(UserError, match="checksum"):
         pull_dataset("horse2zebra")
-    assert [path.name for path in (cards / "horse2zebra").iterdir()] == ["card.yaml"]
+    assert not data_folder("horse2zebra").exists()
 
 
 def test_an_archive_larger_than_its_card_says_is_refused(mirror: Server, cards: Path) -> None:

@@ -18,7 +18,7 @@ FLOORS = [
     {"_version", "errors"},
     {
         *("archives", "devices", "download", "features", "kernels", "losses", "networks", "pages"),
-        *("registry", "setting_text", "settings", "tracking"),
+        *("registry", "setting_text", "settings", "terminal", "tracking"),
     },
     {"checkpoints", "data", "evaluation", "models", "segmentation"},
     {"catalogue", "config", "runs"},

@@ -120,7 +120,7 @@ def test_a_discriminator_by_number_wins_over_the_presets_spelling_and_has_no_gap
         ("model.generator.widht", "model.generator.width"),
         ("model.discriminator.layer", "model.discriminator.layers"),
         ("run.step", "run.steps"),
-        ("trackin.mode", "tracking.mode"),
+        ("trackin.mode", "tracking"),
     ],
 )
 def test_a_wrong_name_suggests_the_nearest(wrong: str, near: str) -> None:

@@ -20,6 +20,7 @@ import torch
 import yaml
 
 from tests.conftest import REPOSITORY, picture, tiny_settings
+from tests.studio.trained import note
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import load_generator
 from translate.config import TrainConfig
@@ -155,7 +156,12 @@ def test_the_studio_offers_trains_and_shows_it(run: Path, unpaired: Path, monkey
     monkeypatch.setenv("TRANSLATE_HOME", str(runs.parent / "home"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(runs.parent / "cache"))
     started: list[Path] = []
-    monkeypatch.setattr(processes, "_launch", lambda folder, *options: (started.append(folder), tab.note(folder)))
+
+    def launch(folder: Path, *options: str) -> None:
+        started.append(folder)
+        note(folder)
+
+    monkeypatch.setattr(processes, "_launch", launch)
 
     offered = tab.handler(runs, "look")(str(unpaired), None, tab.bar)["train-model"]["choices"]
     assert ("Whisper (hearsay)", "whisper") in offered

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from translate.download import Progress, download, extract
+from translate.download import Progress, download, extract, home
 from translate.errors import UserError
 from translate.models import model_class, model_names
 from translate.settings import Direction, Settings, explain
@@ -96,9 +96,29 @@ def published_models() -> dict[str, PublishedModel]:
 
 
 def find_datasets_folder() -> Path:
-    """The folder of cards: `datasets` beside the package in a checkout of the project, else ./datasets."""
-    beside = Path(__file__).resolve().parent.parent / "datasets"
-    return beside if any(beside.glob(f"*/{CARD_FILE}")) else Path("datasets")
+    """The folder of cards: `datasets` beside the package in a checkout of the project, inside it where installed."""
+    package = Path(__file__).resolve().parent
+    beside = package.parent / "datasets"
+    return beside if any(beside.glob(f"*/{CARD_FILE}")) else package / "datasets"
+
+
+def data_folder(name: str) -> Path:
+    """Where the pictures of a data set are, or will be when it is pulled: `home()/datasets/NAME`.
+
+    A checkout that has them beside their card, as earlier versions put them, keeps them there.
+    """
+    beside = find_datasets_folder() / name / "data"
+    return beside if beside.is_dir() else home() / "datasets" / name
+
+
+def locate_data(root: Path) -> Path:
+    """The folder that a preset's `data.root` means, from whichever folder it is used.
+
+    `datasets/NAME/data` that is not in the working directory is where the data set NAME is kept; all else is itself.
+    """
+    parts = root.parts
+    is_preset = len(parts) == 3 and (parts[0], parts[2]) == ("datasets", "data") and parts[1] in dataset_names()
+    return data_folder(parts[1]) if is_preset and not root.exists() else root
 
 
 def dataset_cards() -> list[DatasetCard]:
@@ -134,7 +154,7 @@ def pull_dataset(name: str, into: Path | None = None, progress: Progress | None 
 
     Args:
         name: as on its card.
-        into: the folder to make; `data` beside the card if None, which is where the preset looks for it. The archive is
+        into: the folder to make; `data_folder(name)` if None, which is where the preset looks for it. The archive is
             kept beside it until it is unpacked, so that a download that breaks off can go on.
         progress: called with the bytes that are there and the bytes there will be.
     Returns:
@@ -143,7 +163,7 @@ def pull_dataset(name: str, into: Path | None = None, progress: Progress | None 
         UserError: no such data set, it cannot be downloaded, or the download or the archive is not right.
     """
     card = dataset_card(name)
-    folder = find_datasets_folder() / name / "data" if into is None else Path(into)
+    folder = data_folder(name) if into is None else Path(into)
     if folder.is_dir() and any(folder.iterdir()):
         return folder
     if card.url is None:
@@ -171,7 +191,6 @@ def pull_model(name: str, progress: Progress | None = None) -> Path:
     from translate.checkpoints.folder import check_checkpoint, read_config
     from translate.checkpoints.format import write_config
     from translate.checkpoints.reference import import_reference
-    from translate.checkpoints.zoo import home
 
     published = published_models()
     if name not in published:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from translate._version import __version__
 from translate.commands.bench import bench
@@ -24,6 +24,7 @@ from translate.commands.terminal import console
 from translate.commands.train import train
 from translate.commands.transfer import datasets, pull, push
 from translate.errors import UserError
+from translate.terminal import plain_console
 
 DOTTED = {"allow_extra_args": True, "ignore_unknown_options": True}
 """For commands that take any setting of a training run as a flag, or hand their flags on."""
@@ -61,13 +62,17 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         app(words)
     except UserError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    plain_console(stderr=True).print(Text.assemble(("Error:", "bold red"), f" {sentence}"), soft_wrap=True)
+    sys.exit(2)
 
 
 @app.callback(invoke_without_command=True)
 def version(show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
     """Print the version where it is asked for."""
     if show:
-        console.print(__version__, highlight=False)
+        console.print(__version__)
         raise typer.Exit

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Self
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from translate.catalogue import locate_data
 from translate.checkpoints.settings import DrawingConfig
 from translate.data.settings import DataConfig
 from translate.errors import UserError
@@ -113,7 +114,8 @@ class TrainConfig(Settings):
         """Read a YAML file, or the settings of a run.
 
         Args:
-            path: a preset, whose relative paths are relative to the working directory; or a run's folder or the
+            path: a preset, whose relative paths are relative to the working directory (the data sets that can be
+                pulled are found wherever they are kept); or a run's folder or the
                 config.yaml in it. The folder that is named is the run (`run.dir`), wherever it was trained, and
                 relative paths are relative to it, or, where nothing lies there, to the working directory.
             overrides: `{"data.crop_size": 128}`: dotted names that replace what the file says.
@@ -123,7 +125,9 @@ class TrainConfig(Settings):
         path = Path(path)
         run = run_folder(path)
         if run is None:
-            return cls.build(cls._read(path), overrides, source=str(path))
+            config = cls.build(cls._read(path), overrides, source=str(path))
+            config.data.root = locate_data(config.data.root)
+            return config
         file = run / RUN_FILE
         if not file.is_file():
             raise UserError(

@@ -18,9 +18,10 @@ from translate.checkpoints import hub as module
 from translate.checkpoints.folder import read_config
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.hub import pull_checkpoint, push_checkpoint
-from translate.checkpoints.zoo import home, resolve
+from translate.checkpoints.zoo import resolve
 from translate.cli import main
 from translate.commands.transfer import push
+from translate.download import home
 from translate.errors import UserError
 
 

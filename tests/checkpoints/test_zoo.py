@@ -11,7 +11,8 @@ from tests.checkpoints.test_format import make_config, make_generator
 from translate.checkpoints import zoo
 from translate.checkpoints.folder import weights_file
 from translate.checkpoints.format import save_checkpoint
-from translate.checkpoints.zoo import available, find, home, resolve
+from translate.checkpoints.zoo import available, find, resolve
+from translate.download import home
 from translate.errors import UserError
 
 

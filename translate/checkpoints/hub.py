@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from translate.archives import readable_size
 from translate.checkpoints.folder import CARD_FILE, CONFIG_FILE, check_checkpoint, read_config, weights_file
-from translate.checkpoints.zoo import home
+from translate.download import home
 from translate.errors import UserError
 
 PICTURES = frozenset({".jpeg", ".jpg", ".png", ".webp"})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Literal
 
 from translate.checkpoints.folder import CONFIG_FILE, check_checkpoint
 from translate.checkpoints.settings import CheckpointConfig
+from translate.download import home
 from translate.errors import UserError
 
 BUILT_IN = Path(__file__).parent / "weights"
@@ -33,19 +32,6 @@ class Entry:
     folder: Path
     config: CheckpointConfig
     origin: Origin
-
-
-def home() -> Path:
-    """Where downloads are kept: $TRANSLATE_HOME, or `translate` in the user's folder for caches; it may not exist."""
-    if chosen := os.environ.get("TRANSLATE_HOME"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        cache = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    else:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "translate"
 
 
 def available(runs: Path | None = None) -> list[Entry]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.markup import escape
 from rich.padding import Padding
+from rich.text import Text
 
 from translate.commands.terminal import console
 from translate.errors import UserError
@@ -39,12 +39,12 @@ def models(runs: Annotated[Path, typer.Option("--runs", help="Folder of training
     for entry in entries:
         config, about = entry.config, entry.config.provenance
         size = sum(file.stat().st_size for file in entry.folder.glob("*.safetensors")) / 1e6
-        console.print(f"[bold]{escape(entry.name)}[/]  {escape(config.title)}, {entry.origin}, {size:.1f} MB")
+        console.print(Text.assemble((entry.name, "bold"), f"  {config.title}, {entry.origin}, {size:.1f} MB"))
         for direction in config.generators:
             console.print(Padding(f"{' → '.join(config.ends(direction))}  {measured(config, direction)}", (0, 0, 0, 2)))
         for name, text in (("Data", about.dataset), ("Licence", about.license), ("Limits", config.limits)):
             if text:
-                console.print(Padding(f"{name}: {escape(text)}", (0, 0, 0, 2)), highlight=False)
+                console.print(Padding(f"{name}: {text}", (0, 0, 0, 2)))
 
 
 def measured(config: CheckpointConfig, direction: str) -> str:
@@ -101,6 +101,6 @@ def export(
 
             paths = exporting.export_checkpoint(folder, out, cast("exporting.Format", format.value), half=half)
     for note in notes if format is Format.reference else ():
-        console.print(f"Note: {note.message}", highlight=False, soft_wrap=True)
+        console.print(f"Note: {note.message}", soft_wrap=True)
     for path in paths:
-        console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
+        console.print(f"Wrote {path}", soft_wrap=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from translate.commands.terminal import console
+from translate.terminal import plain_console, text_column
 
 
 def inspect(
@@ -19,7 +19,7 @@ def inspect(
     """Report on a folder before training: counts, sizes, unreadable files, duplicates, leaks, pairs, masks."""
     from translate.data.report import inspect_folder, render
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=plain_console(stderr=True), transient=True) as bar:
         task = bar.add_task("Looking at the images", total=None)
         report = inspect_folder(folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
     if json:
@@ -44,8 +44,8 @@ def mask(
     from translate.segmentation import mask_images
 
     network = load_features(features)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=plain_console(stderr=True), transient=True) as bar:
         task = bar.add_task("Looking at the pictures", total=None)
 
         def progress(what: str, done: int, total: int) -> None:
@@ -55,11 +55,11 @@ def mask(
     before = f"; {result.present:,} were there already" if result.present else ""
     cover = f", which cover {result.coverage:.0%} of a picture on average" if result.made else ""
     made = "1 mask" if result.made == 1 else f"{result.made:,} masks"
-    console.print(f"{made} in {result.folder}{cover}{before}.", highlight=False, soft_wrap=True)
+    console.print(f"{made} in {result.folder}{cover}{before}.", soft_wrap=True)
     if result.empty:
         shown = ", ".join(result.empty[:5]) + (" …" if len(result.empty) > 5 else "")
-        console.print(f"No {label} in {len(result.empty):,}: {shown}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"No {label} in {len(result.empty):,}: {shown}", soft_wrap=True)
     for sentence in result.failed:
-        console.print(f"No mask: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"No mask: {sentence}", soft_wrap=True)
     if result.failed:
         raise typer.Exit(1)

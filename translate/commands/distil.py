@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from translate.commands.terminal import console
 from translate.commands.train import parse_overrides
 from translate.errors import TrainingStopped, UserError
+from translate.terminal import plain_console
 
 if TYPE_CHECKING:
     from translate.checkpoints.settings import CheckpointConfig
@@ -85,7 +84,7 @@ def distil(
     translators = {"teacher": (load(teacher), imitated), "student": (load(out), "a2b")}
     swap_student = settings.data.direction == "b2a"
     swaps = {"teacher": swap_student != (imitated == "b2a"), "student": swap_student}
-    with Console(stderr=True).status("Comparing") as status:
+    with plain_console(stderr=True).status("Comparing") as status:
         results = {
             name: evaluate(
                 translator,
@@ -102,14 +101,14 @@ def distil(
     heads, rows = table(measured, results)
     shown = Table(*heads, box=None, pad_edge=False)
     for row in rows:
-        shown.add_row(*map(escape, row))
+        shown.add_row(*row)
     console.print(shown)
     path = out / REPORT_FILE
     try:
         path.write_text(json.dumps(as_dict(measured, results), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror}.") from error
-    console.print(f"Report: {path}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Report: {path}", soft_wrap=True)
 
 
 def like_teacher(about: CheckpointConfig, overrides: dict[str, Any]) -> dict[str, Any]:

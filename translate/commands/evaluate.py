@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from translate.commands.terminal import console
 from translate.errors import UserError
+from translate.terminal import plain_console
 
 if TYPE_CHECKING:
     from translate.evaluation.result import Evaluation
@@ -84,7 +84,7 @@ def evaluate(
 
     chosen = list(dict.fromkeys(name for wish in checkpoints for name in best_and_last(wish)))
     translators = {name: load(name, device=device, precision=precision) for name in chosen}
-    with Console(stderr=True).status("Opening the judges") as status:
+    with plain_console(stderr=True).status("Opening the judges") as status:
         judges = open_judges(
             extractor,
             weights=extractor_weights,
@@ -94,7 +94,7 @@ def evaluate(
             label=label,
             structure=structure,
             device=next(iter(translators.values())).device,
-            progress=lambda done, _: status.update(f"Downloading weights, {done / 1e6:.0f} MB"),
+            progress=lambda done, _: status.update(Text(f"Downloading weights, {done / 1e6:.0f} MB")),
         )
         results = {}
         for name, translator in translators.items():
@@ -109,7 +109,7 @@ def evaluate(
                 size=size,
                 limit=images,
                 same_judge=same_judge,
-                say=status.update,
+                say=lambda sentence: status.update(Text(sentence)),
             )
     for name, result in results.items():
         _show(result, result.checkpoint if len(results) == 1 else name)
@@ -124,10 +124,10 @@ def evaluate(
     for number, (name, result) in enumerate(results.items(), start=1):
         if report is not None:
             page = write_report(result, report / f"{number}-{Path(name).name}" if len(results) > 1 else report)
-            console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"Report: {page}", soft_wrap=True)
         if record:
             write_into_checkpoint(translators[name], result)
-            console.print(f"Recorded in {translators[name].folder}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"Recorded in {translators[name].folder}", soft_wrap=True)
 
 
 def best_and_last(wish: str) -> list[str]:
@@ -148,18 +148,18 @@ def _show(result: Evaluation, name: str) -> None:
     heads, rows = result.table()
     if console.width < EXPLAINED_FROM:
         heads, rows = heads[:-1], [row[:-1] for row in rows]
-    table = Table(*heads, box=None, pad_edge=False, title=escape(f"{name} on {result.data}, {result.split}"))
+    table = Table(*heads, box=None, pad_edge=False, title=f"{name} on {result.data}, {result.split}")
     table.title_justify = "left"
     for column in table.columns[1 : 1 + len(result.directions)]:
         column.justify = "right"
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     console.print(table)
     counts = ", ".join(f"{one.values['images']:.0f} {one.source}" for one in result.directions)
     lines = [f"Images: {counts}; {result.resize}", *([f"Features: {result.extractor}"] if result.extractor else [])]
     lines += [f"{key}: {about}" for key, about in result.judges.items()]
     for line in [*lines, *result.notes, *(f"Left out {note}" for note in result.skipped)]:
-        console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+        console.print(line, style="dim", soft_wrap=True)
 
 
 def classifier(
@@ -180,7 +180,7 @@ def classifier(
     first, comma, second = domains.partition(",")
     if not comma:
         raise UserError(f"--domains {domains}: give two names with a comma between them, such as horse,zebra.")
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=plain_console(stderr=True)) as bar:
         task = bar.add_task("Training", total=steps)
 
         def show(done: int, total: int, loss: float) -> None:
@@ -200,5 +200,5 @@ def classifier(
     save_classifier(out, network, config)
     for side in config.accuracy:
         right = f"{100 * config.accuracy[side]:.1f} % of {config.validated_on[side]} validation images"
-        console.print(f"{config.domains[side]}: right about {right}", highlight=False, markup=False)
-    console.print(f"The classifier is in {out}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{config.domains[side]}: right about {right}")
+    console.print(f"The classifier is in {out}", soft_wrap=True)

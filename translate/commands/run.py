@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
 from translate.errors import UserError
+from translate.terminal import plain_console, text_column
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator
@@ -74,7 +75,7 @@ def run(
     mine = share(pairs)
     todo = mine if overwrite or is_file_name(out) else unfinished(mine, out, translator, direction)
     pictures, films = [pair for pair in todo if not is_video(pair)], [pair for pair in todo if is_video(pair)]
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     outcome, notes = Outcome(), []
     shown = process_rank()[0] == 0
     if pictures:
@@ -95,9 +96,9 @@ def run(
         notes += left_out(inputs, out)
     failed = gather_results([sentence for _, sentence in outcome.failed])
     for sentence in notes:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(sentence, soft_wrap=True)
     for sentence in failed:
-        console.print(f"Not translated: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Not translated: {sentence}", soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -148,7 +149,7 @@ class _Rate(ProgressColumn):
 def _progress(title: str, console: Console, shown: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A bar with rate and time left, as a function to call with how many are done and how many there are."""
     columns = (
-        TextColumn("{task.description}", markup=False),
+        text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),

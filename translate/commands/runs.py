@@ -29,7 +29,7 @@ def runs(
         _print_json([_about(run) for run in found])
         return
     if not found:
-        console.print(f"There are no runs in {folder} yet. Train one: translate train", markup=False)
+        console.print(f"There are no runs in {folder} yet. Train one: translate train")
         return
     table = Table("Name", "Model", "Data", "Steps", "State", "When", "Last losses", "Best metric", box=None)
     for run in found:
@@ -44,7 +44,7 @@ def runs(
             "  ".join(f"{name} {value:.3f}" for name, value in _last(run, run.losses).items()),
             f"{best['metric']} {best['value']:.4g} at step {best['step']}" if best else "",
         )
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def compare(
@@ -88,7 +88,7 @@ def compare(
             for index, value in enumerate(values)
         )
         table.add_row(name, *cells)
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def report(
@@ -99,7 +99,7 @@ def report(
     from translate.runs.report import write_run_report
 
     file = write_run_report(run, out or run / "report.html")
-    console.print(f"Wrote {file}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wrote {file}", soft_wrap=True)
 
 
 def _open(folder: Path, name: str) -> Run:

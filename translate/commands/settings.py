@@ -20,7 +20,7 @@ def settings(
     table = Table("Setting", "Default", "Meaning", box=None, pad_edge=False)
     for row in setting_rows(model):
         table.add_row(f"--{row.name}", row.default, row.meaning)
-    console.print(table, markup=False)
+    console.print(table)
     shown = model or DEFAULT_MODEL
     others = " | ".join(name for name in model_names() if name != shown)
-    console.print(f"The defaults are those of {shown}. Other models: translate settings {others}", markup=False)
+    console.print(f"The defaults are those of {shown}. Other models: translate settings {others}")

@@ -28,7 +28,7 @@ def train(
     ] = 1,
 ) -> None:
     """Train a model. Any setting can follow: --data.root FOLDER --run.epochs 20 (all: `translate settings`)."""
-    from translate.catalogue import dataset_names, preset
+    from translate.catalogue import data_folder, dataset_names, preset
     from translate.config import RUN_FILE, TrainConfig, run_folder
     from translate.models import model_names
     from translate.training.seeds import train_seeds
@@ -46,6 +46,11 @@ def train(
             raise UserError(f"--resume goes on with {run}, and --run.dir names another folder; leave out one of them.")
     else:
         settings = TrainConfig.load(preset(config), overrides)
+        if settings.data.root == data_folder(config) and not settings.data.root.exists():
+            raise UserError(
+                f"The data set {config} is not here yet. Get it with: translate pull dataset {config} — "
+                "or name the folder it is in: --data.root FOLDER."
+            )
     if not _same_folder(settings.run.dir, path):
         settings.run.dir = Path(os.path.expandvars(settings.run.dir))  # $WANDB_RUN_ID in a sweep
     try:
@@ -66,7 +71,7 @@ def _show_seeds(path: Path) -> None:
     for row in rows:
         shown.add_row(*row)
     console.print(shown)
-    console.print(f"Summary: {path}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Summary: {path}", soft_wrap=True)
 
 
 def _same_folder(one: Path, other: Path) -> bool:

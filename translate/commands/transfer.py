@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,33 +15,40 @@ pull = typer.Typer(help="Download public data sets and checkpoints.", no_args_is
 
 
 def datasets() -> None:
-    """List the public data sets that have a card and a preset."""
-    from translate.catalogue import dataset_cards
+    """List the public data sets that have a card and a preset, and where those that were pulled are."""
+    from translate.catalogue import data_folder, dataset_cards
+    from translate.download import home
 
-    table = Table("Name", "A → B", "Model", "Images", "Licence", box=None, pad_edge=False)
+    table = Table("Name", "A → B", "Model", "Images", "Licence", "Here", box=None, pad_edge=False)
+    pulled = []
     for card in dataset_cards():
         domains = (card.domain_A, card.domain_B) if card.direction == "a2b" else (card.domain_B, card.domain_A)
         counts = list(card.splits.values())
         images = "?" if None in counts else str(sum(count or 0 for count in counts))
-        table.add_row(card.name, " → ".join(domains), card.model, images, card.license)
+        folder = data_folder(card.name)
+        here = folder.is_dir()
+        pulled += [f"{card.name} is in {folder}"] if here else []
+        table.add_row(card.name, " → ".join(domains), card.model, images, card.license, "yes" if here else "")
     console.print(table)
+    for line in [*pulled, f"Downloads are kept in {home()}; the environment variable TRANSLATE_HOME names another."]:
+        console.print(line, soft_wrap=True)
 
 
 @pull.command("dataset")
 def pull_dataset(
     name: Annotated[str, typer.Argument(help="Name of a data set, e.g. facades.")],
-    into: Annotated[Path | None, typer.Option(help="Folder for it; datasets/NAME/data where not given.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Folder for it; where downloads are kept, if not given.")] = None,
 ) -> None:
     """Download a public data set."""
-    from translate.catalogue import dataset_card, preset
+    from translate.catalogue import dataset_card
     from translate.catalogue import pull_dataset as download
 
     shown = Download(name)
     with shown.bar:
         folder = download(name, into=into, progress=shown)
-    root = f" --data.root {folder}" if into else ""
-    console.print(f"{name} is in {folder}. {dataset_card(name).license_note}", highlight=False)
-    console.print(f"Train on it: translate train {preset(name)}{root}", highlight=False, soft_wrap=True)
+    root = f" --data.root {shlex.quote(str(folder.absolute()))}" if into else ""
+    console.print(f"{name} is in {folder}. {dataset_card(name).license_note}")
+    console.print(f"Train on it: translate train {name}{root}", soft_wrap=True)
 
 
 @pull.command("model")
@@ -77,5 +85,5 @@ def push(
     from translate.checkpoints.zoo import resolve
 
     page = push_checkpoint(resolve(checkpoint), repository, private=private)
-    console.print(f"{checkpoint} is on {page}", highlight=False, soft_wrap=True)
-    console.print(f"Others get it with: translate pull model {repository}", highlight=False, soft_wrap=True)
+    console.print(f"{checkpoint} is on {page}", soft_wrap=True)
+    console.print(f"Others get it with: translate pull model {repository}", soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -125,10 +125,10 @@ class ResNetGenerator(Generator):
         published code gives them after it (its 8 is our 9), because its ReLU overwrites its input.
         """
         channels, layers = self.in_channels, {IMAGE: self.in_channels}
-        for name, node in self.graph().nodes.items():
-            if name.startswith(("stem.", "down.")):
-                if node.kind == "convolution":
-                    channels = cast(nn.Conv2d, self.get_submodule(name)).out_channels
+        for name, module in self.named_modules():  # not the graph: TorchScript reads this of fused networks too
+            if name.startswith(("stem.", "down.")) and not list(module.children()):
+                if isinstance(module, nn.Conv2d):
+                    channels = module.out_channels
                 layers[name] = channels
         return layers | {f"blocks.{number}": channels for number in range(len(self.blocks))}
 

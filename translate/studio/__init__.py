@@ -11,6 +11,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from translate.errors import UserError
 from translate.studio import quick_import
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def __getattr__(name: str) -> Any:
     gc.disable()  # a million objects are made that stay: looking through them again and again is a sixth of the time
     try:
         return getattr(importlib.import_module("translate.studio.app"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "gradio":
+            raise
+        raise UserError("The studio needs Gradio: pip install 'translate-images[app]'.") from error
     finally:
         if collecting:
             gc.enable()

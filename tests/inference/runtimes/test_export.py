@@ -42,7 +42,14 @@ def about(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("format", "settings"),
-    [("onnx", RESIZE), ("onnx", UNET), ("openvino", RESIDUAL), ("torchscript", UNET), ("torch", UNET)],
+    [
+        ("onnx", RESIZE),
+        ("onnx", UNET),
+        ("openvino", RESIDUAL),
+        ("torchscript", UNET),
+        ("torchscript", RESIDUAL),
+        ("torch", UNET),
+    ],
 )
 def test_other_runtimes_make_the_same_picture(
     make_checkpoint: MakeCheckpoint, tmp_path: Path, format: Any, settings: dict[str, Any]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -162,7 +161,7 @@ def render(report: FolderReport) -> RenderableType:
         ratios = list(dict.fromkeys(f"{ratio:g}" for ratio in group.aspect_ratios))
         kinds = ", ".join(f"{count} {kind}" for kind, count in group.kinds.items())
         name = f"{group.folder} ({group.domain})" if group.domain == "A|B" else group.folder
-        table.add_row(escape(name), str(group.readable), span, ", ".join(ratios), kinds)
+        table.add_row(Text(name), str(group.readable), Text(span), ", ".join(ratios), Text(kinds))
     parts.append(table)
     if report.pairs:
         parts.append(Text(f"{_count(report.pairs, 'pair')} to train on."))

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from translate._version import __version__
 from translate.checkpoints.folder import read_config, weights_file
-from translate.checkpoints.zoo import home
 from translate.data.listing import list_images
+from translate.download import home
 from translate.errors import UserError
 from translate.inference.runtimes.export import INPUT, Images, as_onnx, compare, describe, need
 from translate.inference.runtimes.fused import fuse

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+from translate.terminal import plain_console, text_column
 
 LINE_SECONDS = 10
 """Without a terminal at most one line is printed in this many seconds."""
@@ -18,18 +19,18 @@ class TrainingProgress:
     """Shows a run's progress on the main process and nothing on the others."""
 
     def __init__(self, done: int, total: int, shown: bool) -> None:
-        self.console = Console(quiet=not shown, stderr=True)
+        self.console = plain_console(stderr=True, quiet=not shown)
         self.total = total
         self.printed = 0.0
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            text_column("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            text_column("{task.fields[rate]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            text_column("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[losses]}"),
+            text_column("{task.fields[losses]}"),
             console=self.console,
             disable=not self.console.is_terminal,
         )
@@ -46,7 +47,7 @@ class TrainingProgress:
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bar."""
-        self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(sentence, soft_wrap=True)
 
     def advance(self, step: int) -> None:
         """`step` steps are done."""
