@@ -58,6 +58,7 @@ def test_settings_survive_the_file(tmp_path: Path) -> None:
             {"model": {"generator": {"architecture": "unet", "size": 48}}},
             r"model\.generator: size must be a power of two",
         ),
+        ({"model": {"name": "cut", "lambda_perceptual": 1.0}}, r"model: lambda_perceptual compares reconstructions"),
         ({"run": {"steps": 3, "epochs": 3}}, r"run\.steps or run\.epochs, not both"),
         ({"model": {"generator": {"in_channels": 1}}}, r"identity loss needs as many channels"),
         ({"model": {"name": "stylegan"}}, r"model: .*stylegan"),

@@ -47,6 +47,8 @@ class CUTConfig(ModelConfig):
     nested_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generator": {"init": "xavier"}}
     discriminator_defaults: ClassVar[dict[str, Any]] = {"init": "xavier"}
 
+    reconstructs: ClassVar[bool] = False
+
     name: Literal["cut", "fastcut"] = "cut"
     lambda_GAN: float = Field(1.0, ge=0, description="weight of the adversarial loss")
     lambda_NCE: float = Field(1.0, ge=0, description="weight of PatchNCE between input and translation")

@@ -13,7 +13,7 @@ updates D, then S.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -40,6 +40,8 @@ class DistillationConfig(ModelConfig):
 
     The student reads the data's domain A. To learn from the b2a of a teacher, set `data.direction` to b2a as well.
     """
+
+    reconstructs: ClassVar[bool] = False
 
     name: Literal["distillation"] = "distillation"
     teacher: str = Field("", description="name or folder of the checkpoint that is imitated")

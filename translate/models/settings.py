@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -65,8 +65,17 @@ class ModelConfig(Settings):
 
         def __getattr__(self, name: str) -> Any: ...
 
+    reconstructs: ClassVar[bool] = True
+    """Whether the model has a reconstruction that the perceptual loss could compare with its original."""
+
     discriminator_defaults: ClassVar[dict[str, Any]] = {}
     """Settings of each discriminator that has them, where they are not given."""
+
+    @model_validator(mode="after")
+    def _perceptual_loss_has_something_to_compare(self) -> Self:
+        if self.lambda_perceptual and not self.reconstructs:
+            raise ValueError("lambda_perceptual compares reconstructions, and this model has none; use lambda_content")
+        return self
 
     @model_validator(mode="before")
     @classmethod
