@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from translate.data.listing import list_images
-from translate.data.masks import object_pixels, object_share, read_mask, stem_of
+from translate.data.listing import list_images, stem_of
+from translate.data.masks import object_pixels, object_share, read_mask
 
 
 def main(made: Path, reference: Path) -> None:

@@ -74,6 +74,7 @@ def run(
     if pictures:
         with _progress("Translating", console, shown and len(pictures) > 1) as progress:
             outcome = translate_files(translator, pictures, direction, tile, progress)
+        notes += outcome.notes
     for source, target in films:
         try:
             with _progress(source.name, console, shown) as progress:

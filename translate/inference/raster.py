@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from translate.data.formats import Pixels
-from translate.data.images import fit_channels, read_array
+from translate.data.colour import levels_to_srgb
+from translate.data.formats import Pixels, read_colour_16
+from translate.data.images import bits_of, fit_channels, orientation_of, read_array
 from translate.errors import UserError
 
-WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
+WRITABLE = frozenset({".apng", ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes that results are written with; anything else becomes PNG."""
 DEEP = frozenset({".npy", ".png", ".tif", ".tiff"})
 """Suffixes of the formats that can hold 16 bits a channel."""
@@ -56,6 +57,39 @@ def read_raster(source: str | Path | BinaryIO | Image.Image, channels: int) -> R
     if array.shape[2] == channels:
         return Raster(array)
     return Raster(fit_channels(array, channels, str(source)), array[:, :, channels:])
+
+
+def read_page(image: Image.Image, index: int, channels: int, file: BinaryIO) -> Raster:
+    """Read one of several pictures of a file, whole as it is seen.
+
+    Args:
+        image: the opened file, sought to the picture.
+        index: which picture it is, counted from 0.
+        channels: as `read_raster` takes them.
+        file: what `image` was opened from.
+    Raises:
+        UserError: as `read_raster`.
+        OSError, SyntaxError, ValueError: the picture is damaged.
+    """
+    if image.format == "TIFF" and image.mode in ("RGB", "RGBA", "LA") and bits_of(image) == 16:
+        profile = image.info.get("icc_profile")
+        levels = read_colour_16(file, orientation_of(image), index)
+        levels = None if levels is None else levels_to_srgb(levels, profile)
+        if levels is not None:
+            return _split(levels, channels, str(image.filename))  # type: ignore[attr-defined]
+    image.load()
+    # A copy, because an animation's next frame is drawn over this one.
+    upright = ImageOps.exif_transpose(image)
+    upright.filename = image.filename  # type: ignore[attr-defined]
+    return read_raster(upright, channels)
+
+
+def _split(array: Pixels, channels: int, name: str) -> Raster:
+    """Colour, and alpha where the pixels have one more channel than the colour they are of."""
+    present = array.shape[2]
+    wanted = channels + (present in (2, 4) and channels in (1, 3))
+    array = fit_channels(array, wanted, name)
+    return Raster(fit_channels(array, channels, name), array[:, :, channels:] if wanted > channels else None)
 
 
 def bits_for(raster: Raster, suffix: str) -> int:
