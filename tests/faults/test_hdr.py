@@ -70,7 +70,7 @@ def translated(
         seen.append(images)
         return images
 
-    translator.translate_batch = identity  # type: ignore[method-assign,assignment]
+    translator.translate_batch = identity  # type: ignore[method-assign]
     outcome = translate_video(translator, source, source.with_name("out.mp4"))
     with av.open(str(source.with_name("out.mp4"))) as film:
         return outcome, seen[0][0], list(film.decode(video=0))

@@ -17,6 +17,7 @@ import translate
 from tests.conftest import picture
 from tests.inference.conftest import MakeCheckpoint
 from translate.cli import main
+from translate.inference import raster
 from translate.inference.animation import containers, reading, translation
 from translate.inference.animation.reading import count_pictures
 from translate.inference.jobs.file_plan import plan_files
@@ -241,7 +242,7 @@ def test_few_pictures_are_in_memory_at_a_time(
     source = save(tmp_path / name, scenes(24), **({} if name == "a.tif" else {"duration": 40}))
     monkeypatch.setattr(translation, "BATCH_PIXELS", 2 * SIZE[0] * SIZE[1])
     decoded, written, waiting = 0, 0, []
-    read, add = reading.read_page, containers.CONTAINERS[source.suffix].add
+    read, add = raster.read_page, containers.CONTAINERS[source.suffix].add
 
     def reads(*arguments: Any) -> Any:
         nonlocal decoded

@@ -38,6 +38,9 @@ def run(
     ] = None,
     tile: Annotated[int | None, typer.Option(help="Pixels of a tile; large images are tiled anyway, 0 never.")] = None,
     format: Annotated[str | None, typer.Option(help="Write images as png, jpg, webp, tif, bmp or npy.")] = None,
+    depth: Annotated[
+        str | None, typer.Option(help="Bits of results: 8, 16 or float; by default as the checkpoint learned it.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="In a folder, make anew what is done already.")
     ] = False,
@@ -58,7 +61,7 @@ def run(
 
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are what tiles are for
     suffix = f".{format.lower().removeprefix('.')}" if format else None
-    opened = partial(load, checkpoint, precision=precision, engine=engine, calibration=calibration)
+    opened = partial(load, checkpoint, precision=precision, engine=engine, calibration=calibration, depth=depth)
     if PIPE in (out, *inputs):
         with redirect_stdout(sys.stderr):  # nothing but the image may go there
             _pipe(partial(opened, device=device), inputs, out, suffix, direction, tile)

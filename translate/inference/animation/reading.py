@@ -97,7 +97,7 @@ def open_pictures(source: Path | BinaryIO, channels: int) -> Iterator[Pictures]:
             image = Image.open(file)
         except Exception as error:  # Pillow's parsers raise whatever a broken header leads them to
             raise UnreadableImage(name, "it is not an image in a known format, whatever its name says") from error
-        image.filename = name  # type: ignore[attr-defined]  # so that errors name it
+        image.filename = name  # so that errors name it
         yield Pictures(file, image, name, channels, _indices(image, channels))
 
 

@@ -45,9 +45,10 @@ def translate_pictures(
     channels = translator.config.generators[translator.direction(direction)].in_channels
     with open_pictures(source, channels) as pictures:
         container = CONTAINERS[suffix.lower()](target, pictures.plays)
+        pages = suffix.lower() in (".tif", ".tiff")  # animations have 8 bits
         for batch in _batches(pictures):
             colours = np.stack([frame.raster.colour for frame in batch])
-            bits = bits_for(batch[0].raster, suffix if suffix.lower() in (".tif", ".tiff") else "")
+            bits = bits_for(batch[0].raster, suffix if pages else "", translator.depth(direction))
             made = translator.translate_batch(colours, direction, bits, tile)
             for colour, frame in zip(made, batch, strict=True):
                 duration = frame.duration if pictures.format != "TIFF" else UNTIMED

@@ -22,7 +22,7 @@ from translate.inference.animation.containers import first_of, holds_several
 from translate.inference.animation.reading import count_pictures
 from translate.inference.animation.translation import write_pictures
 from translate.inference.jobs.file_plan import Pair
-from translate.inference.raster import Raster, bits_for, read_raster, write_raster
+from translate.inference.raster import DEEP, FLOAT, Depth, Raster, bits_for, read_raster, write_raster
 from translate.inference.translator import SMALLEST_SIDE, Translator
 from translate.inference.video.translation import Progress
 
@@ -56,6 +56,7 @@ class _Job:
     source: Path
     target: Path
     raster: Raster
+    depth: Depth | None
 
     @property
     def pixels(self) -> int:
@@ -64,7 +65,7 @@ class _Job:
 
     @property
     def bits(self) -> int:
-        return bits_for(self.raster, self.target.suffix)
+        return bits_for(self.raster, self.target.suffix, self.depth)
 
 
 def translate_files(
@@ -92,7 +93,8 @@ def translate_files(
     translator.warm_up(SMALLEST_SIDE, direction)  # what is wrong with the checkpoint is not said once a file
     channels = translator.config.generators[translator.direction(direction)].in_channels
     limit = BATCH_PIXELS.get(translator.device.type, BATCH_PIXELS_ELSEWHERE)
-    outcome = Outcome()
+    depth = translator.depth(direction)
+    outcome = Outcome(notes=_shallow(depth, pairs))
     sentences: dict[int, str | None] = {}  # of the files that are done, by their place in `pairs`
     writing: deque[tuple[_Job, Future[None]]] = deque()
 
@@ -120,7 +122,7 @@ def translate_files(
             return
         for job, colour in zip(group, made, strict=True):
             result = Raster(colour, job.raster.alpha)
-            writing.append((job, writers.submit(write_raster, result, job.target)))
+            writing.append((job, writers.submit(write_raster, result, job.target, depth)))
         collect(WAITING)
 
     with ThreadPoolExecutor(THREADS) as readers, ThreadPoolExecutor(THREADS) as writers:
@@ -134,7 +136,7 @@ def translate_files(
                 if isinstance(decoded, BaseException):
                     settle(index, _sentence(source, target, decoded))
                     continue
-                job = _Job(index, source, target, decoded)
+                job = _Job(index, source, target, decoded, depth)
                 key = (decoded.colour.shape, decoded.colour.dtype, job.bits)
                 groups.setdefault(key, []).append(job)
                 if _too_many([*groups[key], job], limit):
@@ -154,6 +156,17 @@ def translate_files(
         else:
             outcome.failed.append((source, sentence))
     return outcome
+
+
+def _shallow(depth: Depth | None, pairs: Sequence[Pair]) -> list[str]:
+    """Sentences on formats among the results that do not hold the depth of the results."""
+    if depth is None or depth.bits == 8:
+        return []
+    holds, wanted = (FLOAT, "floating-point numbers") if depth.bits == "float" else (DEEP, "16 bits a channel")
+    return [
+        f"The results have {wanted}, but {suffix} files hold less; --format tif keeps all of it."
+        for suffix in sorted({target.suffix.lower() for _, target in pairs} - holds)
+    ]
 
 
 class _Several:

@@ -46,5 +46,6 @@ def translate_pipe(
         name = source if isinstance(source, Path) else Path("standard input")
         logging.getLogger(__name__).warning(first_of(name, count, suffix))
     raster = read_raster(source, channels)
-    made = translator.translate_batch(raster.colour[None], direction, bits_for(raster, suffix), tile)[0]
-    return encode(Raster(made, raster.alpha), suffix)
+    depth = translator.depth(direction)
+    made = translator.translate_batch(raster.colour[None], direction, bits_for(raster, suffix, depth), tile)[0]
+    return encode(Raster(made, raster.alpha), suffix, depth)

@@ -85,6 +85,7 @@ class Checkpoints:
             self.rows.stopwatch.seconds,
             describe(self.facts.device),
         )
+        about.sides = dict(self.facts.sides)
         validation = self.rows.validation
         if validation and validation.metrics:
             about.metrics = validation.metrics | {"best": validation.best}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from translate.checkpoints.settings import SideConfig
 from translate.config import TrainConfig
 from translate.data.loading import TranslationDataset
 
@@ -23,6 +24,7 @@ class RunFacts:
         main: whether this process writes; of several processes one does.
         processes: how many train together.
         epoch_steps, total_steps: steps of an epoch and of the whole run.
+        sides: what the images are like that the model reads (a) and makes (b).
         validation_images: opens the images that sheets of samples show.
     """
 
@@ -34,6 +36,7 @@ class RunFacts:
     epoch_steps: int
     total_steps: int
     validation_images: Callable[[], TranslationDataset]
+    sides: Mapping[Literal["a", "b"], SideConfig] = field(default_factory=dict)
 
     @property
     def global_batch(self) -> int:
