@@ -30,7 +30,7 @@ lint: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[app,track,metrics,features,video,export,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[app,track,metrics,features,video,heic,export,dev]"
 	touch $@
 
 clean:

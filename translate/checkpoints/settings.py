@@ -58,6 +58,14 @@ class Provenance(Settings):
     created: str = Field("", description="ISO 8601 date and time, UTC")
 
 
+class SideConfig(Settings):
+    """What the images of a domain are like, as learned from the data that a checkpoint was trained on."""
+
+    channels: int = Field(ge=1, description="channels of the images")
+    depth: Literal[8, 16, "float"] = Field(description="bits a channel, or float for floating-point numbers")
+    range: tuple[float, float] = Field(description="levels in the files that are the networks' -1 and 1")
+
+
 class CheckpointConfig(Settings):
     """`config.json` of a checkpoint folder: all that is needed to use the weights beside it. No flag repeats it."""
 
@@ -78,6 +86,10 @@ class CheckpointConfig(Settings):
     )
     value_range: tuple[float, float] = Field(
         (-1.0, 1.0), description="range of the pixel values the networks read and make"
+    )
+    sides: dict[Literal["a", "b"], SideConfig] = Field(
+        default_factory=dict,
+        description="what the images of each domain are like; without, results have the depth of what is translated",
     )
     statistics: Literal["running", "image"] = Field(
         "running",

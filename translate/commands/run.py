@@ -42,6 +42,9 @@ def run(
     ] = "auto",
     tile: Annotated[int | None, typer.Option(help="Pixels of a tile; large images are tiled anyway, 0 never.")] = None,
     format: Annotated[str | None, typer.Option(help="Write images as png, jpg, webp, tif, bmp or npy.")] = None,
+    depth: Annotated[
+        str | None, typer.Option(help="Bits of results: 8, 16 or float; by default as the checkpoint learned it.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="In a folder, make anew what is done already.")
     ] = False,
@@ -64,7 +67,13 @@ def run(
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are what tiles are for
     suffix = f".{format.lower().removeprefix('.')}" if format else None
     opened = partial(
-        load, checkpoint, precision=precision, engine=engine, calibration=calibration, size=parse_size(size)
+        load,
+        checkpoint,
+        precision=precision,
+        engine=engine,
+        calibration=calibration,
+        depth=depth,
+        size=parse_size(size),
     )
     if PIPE in (out, *inputs):
         with redirect_stdout(sys.stderr):  # nothing but the image may go there
@@ -81,6 +90,7 @@ def run(
     if pictures:
         with _progress("Translating", console, shown and len(pictures) > 1) as progress:
             outcome = translate_files(translator, pictures, direction, tile, progress)
+        notes += outcome.notes
     for source, target in films:
         try:
             with _progress(source.name, console, shown) as progress:

@@ -119,18 +119,24 @@ def read_npy(file: BinaryIO) -> Pixels:
     return array if array.ndim == 3 else array[:, :, None]
 
 
-def read_colour_16(file: BinaryIO, orientation: int) -> npt.NDArray[np.uint16] | None:
+def read_colour_16(file: BinaryIO, orientation: int, page: int = 0) -> npt.NDArray[np.uint16] | None:
     """16-bit RGB, RGBA or grey + alpha by OpenCV: Pillow drops the lower 8 bits. None where OpenCV fails too.
 
     Args:
         orientation: EXIF's number, 1 to 8; it is applied.
+        page: of a TIFF, counted from 0.
     """
     import cv2  # half a second of import, for a rare kind of file
 
     position = file.tell()
     file.seek(0)
-    array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    data = np.frombuffer(file.read(), np.uint8)
     file.seek(position)
+    if page:
+        _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+        array = pages[0] if pages else None
+    else:
+        array = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16 or array.ndim != 3:
         return None
     array = array[:, :, [2, 1, 0, 3][: array.shape[2]]]  # OpenCV has BGR(A)

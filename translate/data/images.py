@@ -108,8 +108,8 @@ def read_array(
                 raise UnreadableImage(name, str(error)) from error
             except (OSError, EOFError, SyntaxError) as error:
                 raise UnreadableImage(name, "the file is cut short") from error
-        if image.mode in ("RGB", "RGBA", "LA") and _bits(image) == 16:
-            colour = formats.read_colour_16(file, _orientation(image))
+        if image.mode in ("RGB", "RGBA", "LA") and bits_of(image) == 16:
+            colour = formats.read_colour_16(file, orientation_of(image))
             if colour is not None and srgb:
                 colour = levels_to_srgb(colour, image.info.get("icc_profile"))
             if colour is not None:
@@ -134,7 +134,7 @@ def image_size(path: Path) -> tuple[int, int]:
             height, width = _read_tiff(file, refusal).shape[:2]
             return width, height
         width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)
+        return (height, width) if orientation_of(image) >= 5 else (width, height)
 
 
 def to_array(image: Image.Image, channels: int | None) -> Pixels:
@@ -238,7 +238,8 @@ def _load(image: Image.Image, name: str) -> Image.Image:
     return image
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's number of an image's orientation, 1 to 8."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data must not cost the image
@@ -246,14 +247,14 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:
-    if _orientation(image) != 1:
+    if orientation_of(image) != 1:
         image = ImageOps.exif_transpose(image)
     image.filename = name  # type: ignore[attr-defined]  # so that later errors can name it
     return image
 
 
-def _bits(image: Image.Image) -> int:
-    """Bits a channel in the file, as Pillow's raw mode (`RGB;16B`) tells before the decoding."""
+def bits_of(image: Image.Image) -> int:
+    """Bits a channel in the file, 8 or 16, as Pillow's raw mode (`RGB;16B`) tells before the decoding."""
     tile = getattr(image, "tile", None)
     arguments = tile[0][3] if tile else ""
     raw = arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
 
 from translate.data.folders import Domain, Layout, Names, find_images
+from translate.data.images import read_array
 from translate.data.masks import find_masks, share_masks, with_object
 from translate.data.settings import DataConfig
 from translate.errors import UserError
 
 Masks = tuple[Names | None, Names | None]
 """For each domain the path of every image's mask, "" for an image without one; None where no image has one."""
+
+
+_SAMPLE = 16
+"""Images of a domain that are looked at for their depth."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,45 @@ def find_sources(config: DataConfig, split: str, *, paired: bool, training: bool
     if training and config.object_crop.share is not None:
         return _with_objects(sources, config.object_crop.min_object, paired=paired)
     return sources
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of a domain's files: their depth, and which of them are the networks' -1 and 1."""
+
+    depth: Literal[8, 16, "float"]
+    range: tuple[float, float]
+
+
+def learn_levels(domain: Domain) -> Levels | None:
+    """The levels that most images of a domain have, of a sample from all over it; None where none can be read."""
+    step = max(1, len(domain) // _SAMPLE)
+    paths = [domain.path(index) for index in range(0, len(domain), step)][:_SAMPLE]
+    found = Counter(levels for levels in map(_levels, paths) if levels is not None)
+    return found.most_common(1)[0][0] if found else None
+
+
+def _levels(path: Path) -> Levels | None:
+    """The levels of an image; None where it cannot be read."""
+    try:
+        deep = read_array(path, None).dtype == np.uint16
+    except UserError:
+        return None
+    if deep and (top := _top_of_floats(path)) is not None:
+        return Levels("float", (0.0, top))
+    return Levels(16, (0.0, 65535.0)) if deep else Levels(8, (0.0, 255.0))
+
+
+def _top_of_floats(path: Path) -> float | None:
+    """The level that is white in an image of floating-point numbers, as `images.to_array` reads it; else None."""
+    try:
+        with Image.open(path) as image:
+            if image.mode != "F":
+                return None
+            highest = float(np.asarray(image).max())
+    except OSError:  # a NumPy array, or a TIFF of many channels: `read_array` reads them, and no floats in them
+        return None
+    return next(top for top in (1.0, 255.0, 65535.0) if highest <= top)
 
 
 def _with_objects(sources: Sources, least: float, *, paired: bool) -> Sources:

@@ -3,7 +3,8 @@
 - Orientation (EXIF) is applied. Colours are converted to sRGB by the embedded profile, because that is what networks
   know; the result is sRGB and carries none.
 - Alpha is kept. What the network sees is the image over white.
-- 16 bits a channel stay 16 in the formats that have them: PNG, TIFF and NPY.
+- Results are as deep as the images that a checkpoint was trained on, or, where it does not say, as what is translated:
+  16 bits a channel in the formats that have them (PNG, TIFF and NPY), floating-point numbers in TIFF and NPY.
 - Nothing else of the file goes over to the result: no EXIF, XMP or comments, so no location either.
 """
 
@@ -12,20 +13,22 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from translate.data.colour import fit_channels
-from translate.data.formats import Pixels
-from translate.data.images import read_array
+from translate.data.colour import fit_channels, levels_to_srgb
+from translate.data.formats import Pixels, read_colour_16
+from translate.data.images import bits_of, orientation_of, read_array
 from translate.errors import UserError
 
-WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
+WRITABLE = frozenset({".apng", ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes that results are written with; anything else becomes PNG."""
 DEEP = frozenset({".npy", ".png", ".tif", ".tiff"})
 """Suffixes of the formats that can hold 16 bits a channel."""
+FLOAT = frozenset({".npy", ".tif", ".tiff"})
+"""Suffixes of the formats that can hold floating-point numbers."""
 OPAQUE = frozenset({".bmp", ".jpeg", ".jpg"})
 """Suffixes of the formats that cannot hold transparency."""
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -44,6 +47,14 @@ class Raster:
     alpha: Pixels | None = None
 
 
+@dataclass(frozen=True)
+class Depth:
+    """How deep results are: 8 or 16 bits a channel, or floating-point numbers in a range."""
+
+    bits: Literal[8, 16, "float"]
+    range: tuple[float, float] = (0.0, 1.0)
+
+
 def read_raster(source: str | Path | BinaryIO | Image.Image, channels: int) -> Raster:
     """Read an image with as many channels of colour as a network wants.
 
@@ -59,9 +70,52 @@ def read_raster(source: str | Path | BinaryIO | Image.Image, channels: int) -> R
     return Raster(fit_channels(array, channels, str(source)), array[:, :, channels:])
 
 
-def bits_for(raster: Raster, suffix: str) -> int:
-    """Bits a channel of the result: 16 where the source has them and the format of the suffix holds them, else 8."""
-    return 16 if raster.colour.dtype == np.uint16 and suffix.lower() in DEEP else 8
+def read_page(image: Image.Image, index: int, channels: int, file: BinaryIO) -> Raster:
+    """Read one of several pictures of a file, whole as it is seen.
+
+    Args:
+        image: the opened file, sought to the picture.
+        index: which picture it is, counted from 0.
+        channels: as `read_raster` takes them.
+        file: what `image` was opened from.
+    Raises:
+        UserError: as `read_raster`.
+        OSError, SyntaxError, ValueError: the picture is damaged.
+    """
+    if image.format == "TIFF" and image.mode in ("RGB", "RGBA", "LA") and bits_of(image) == 16:
+        profile = image.info.get("icc_profile")
+        levels = read_colour_16(file, orientation_of(image), index)
+        levels = None if levels is None else levels_to_srgb(levels, profile)
+        if levels is not None:
+            return _split(levels, channels, str(image.filename))  # type: ignore[attr-defined]
+    image.load()
+    # A copy, because an animation's next frame is drawn over this one.
+    upright = ImageOps.exif_transpose(image)
+    upright.filename = image.filename  # type: ignore[attr-defined]
+    return read_raster(upright, channels)
+
+
+def _split(array: Pixels, channels: int, name: str) -> Raster:
+    """Colour, and alpha where the pixels have one more channel than the colour they are of."""
+    present = array.shape[2]
+    wanted = channels + (present in (2, 4) and channels in (1, 3))
+    array = fit_channels(array, wanted, name)
+    return Raster(fit_channels(array, channels, name), array[:, :, channels:] if wanted > channels else None)
+
+
+def bits_for(raster: Raster, suffix: str, depth: Depth | None = None) -> int:
+    """Bits a channel that a result is computed with, 8 or 16; floating-point numbers are made of 16.
+
+    Args:
+        raster: the source.
+        suffix: of the result; what its format cannot hold is 8.
+        depth: of the results; None: as deep as the source.
+    """
+    if suffix.lower() not in DEEP:
+        return 8
+    if depth is not None:
+        return 8 if depth.bits == 8 else 16
+    return 16 if raster.colour.dtype == np.uint16 else 8
 
 
 def to_picture(raster: Raster) -> Image.Image:
@@ -76,13 +130,17 @@ def to_picture(raster: Raster) -> Image.Image:
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
 
 
-def encode(raster: Raster, suffix: str) -> bytes:
+def encode(raster: Raster, suffix: str, depth: Depth | None = None) -> bytes:
     """Encode an image in the format that a suffix out of WRITABLE names. JPEG and BMP show transparency as white.
+
+    With a depth of floating-point numbers TIFF and NPY hold the levels of its range, without alpha.
 
     Raises:
         UserError: the format cannot hold it.
     """
     suffix, file = suffix.lower(), io.BytesIO()
+    if depth is not None and depth.bits == "float" and suffix in FLOAT:
+        return _floats(raster.colour, suffix, depth)
     if suffix == ".npy":
         np.save(file, _joined(raster))
         return file.getvalue()
@@ -105,14 +163,14 @@ def encode(raster: Raster, suffix: str) -> bytes:
     return file.getvalue()
 
 
-def write_raster(raster: Raster, path: Path) -> None:
+def write_raster(raster: Raster, path: Path, depth: Depth | None = None) -> None:
     """Write an image in the format that the path's suffix names: whole, or not at all.
 
     Raises:
         UserError: the format cannot hold it.
         OSError: the file cannot be written.
     """
-    data = encode(raster, path.suffix)
+    data = encode(raster, path.suffix, depth)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     try:
@@ -121,6 +179,24 @@ def write_raster(raster: Raster, path: Path) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _floats(colour: Pixels, suffix: str, depth: Depth) -> bytes:
+    """A file of float32 levels."""
+    low, high = depth.range
+    levels = colour.astype(np.float32) * np.float32((high - low) / np.iinfo(colour.dtype).max) + np.float32(low)
+    file = io.BytesIO()
+    if suffix == ".npy":
+        np.save(file, levels)
+        return file.getvalue()
+    if levels.shape[2] == 1:
+        Image.fromarray(levels[:, :, 0]).save(file, "TIFF", compression="tiff_lzw")
+        return file.getvalue()
+    if levels.shape[2] == 3:
+        import cv2  # Pillow has no colour of floating-point numbers
+
+        return cv2.imencode(suffix, levels[:, :, ::-1])[1].tobytes()
+    raise UserError(f"No TIFF of {levels.shape[2]} channels is written; write the result as .npy.")
 
 
 def _joined(raster: Raster) -> Pixels:

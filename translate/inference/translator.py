@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from pathlib import Path
-from typing import Self, TypeAlias, overload
+from typing import Literal, Self, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from translate.checkpoints.zoo import resolve
 from translate.data.tensors import from_batch, to_batch
 from translate.devices import choose_device, choose_precision
 from translate.errors import UserError
-from translate.inference.raster import Raster, read_raster, to_picture
+from translate.inference.raster import Depth, Raster, read_raster, to_picture
 from translate.inference.runtimes.engines import Engine, choose_engine, make_engine
 from translate.inference.temporal_norm import average_over_frames
 from translate.inference.tiling import translate_tiled
@@ -50,6 +50,7 @@ def load(
     engine: str = "auto",
     calibration: Path | None = None,
     size: Size = "auto",
+    depth: str | None = None,
 ) -> Translator:
     """Open a checkpoint by name (built-in, downloaded, a run under runs/) or by folder.
 
@@ -60,12 +61,19 @@ def load(
         engine: auto (torch), torch, onnxruntime, openvino, openvino-int8. Tiles and films are PyTorch's in any case.
         calibration: for openvino-int8: a folder of images of what is translated; needed once for each checkpoint.
         size: what pictures are translated at: auto, full, or pixels of the longer side; see `working_size`.
+        depth: of results in files: 8, 16 or float; None: as the checkpoint learned it from its data.
     Raises:
         UserError: no such checkpoint, or its files are damaged; or the engine is not to be had, or another word is none
             of these.
     """
     return Translator(
-        resolve(name_or_folder), device=device, precision=precision, engine=engine, calibration=calibration, size=size
+        resolve(name_or_folder),
+        device=device,
+        precision=precision,
+        engine=engine,
+        calibration=calibration,
+        size=size,
+        depth=depth,
     )
 
 
@@ -81,7 +89,11 @@ class Translator:
         engine: str = "auto",
         calibration: Path | None = None,
         size: Size = "auto",
+        depth: str | None = None,
     ) -> None:
+        if depth not in (None, "8", "16", "float"):
+            raise UserError(f"The depth {depth} is none of 8, 16 and float.")
+        self._depth = depth
         self.folder = Path(folder)
         self.config: CheckpointConfig = read_config(self.folder)
         self.device = choose_device("cpu" if device == "auto" and engine not in ("auto", "torch") else device)
@@ -241,6 +253,14 @@ class Translator:
                     calibration=self.calibration,
                 )
             return self._engines[direction]
+
+    def depth(self, direction: str | None = None) -> Depth | None:
+        """How deep a direction's results in files are; None: as deep as what is translated."""
+        side = self.config.sides.get("b" if self.direction(direction) == "a2b" else "a")
+        if self._depth is None:
+            return Depth(side.depth, side.range) if side else None
+        wanted: dict[str, Literal[8, 16, "float"]] = {"8": 8, "16": 16, "float": "float"}
+        return Depth(wanted[self._depth], side.range if side and side.depth == "float" else (0.0, 1.0))
 
     def steady(self) -> Translator:
         """A Translator for the frames of one film in their order, by one caller: see `temporal_norm`."""

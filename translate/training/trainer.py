@@ -28,6 +28,7 @@ from translate.training.observers.checkpoints import Checkpoints
 from translate.training.observers.history import HistoryRows, read_losses
 from translate.training.observers.progress import TrainingProgress
 from translate.training.observers.protocol import Moment, Observer, RunFacts
+from translate.training.observers.provenance import learn_sides
 from translate.training.observers.reporter import Reporter
 from translate.training.observers.samples import SampleSheets
 from translate.training.observers.throughput import Stopwatch
@@ -253,6 +254,7 @@ class Training:
             total_steps=self.total_steps,
             validation_images=lambda: make_dataset(self.config, training=False),
             ancestry=self.ancestry,
+            sides=learn_sides(self.dataset) if self.processes.is_main_process else {},
         )
 
     def _may_ask(self) -> bool:

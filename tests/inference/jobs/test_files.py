@@ -61,8 +61,8 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         plan_files([first, touch(tmp_path / "other" / "a.png")], tmp_path / "out")
     with pytest.raises(UserError, match="2 inputs would become"):
         plan_files([first, touch(tmp_path / "other" / "a.jpg")], tmp_path / "out", ".png")
-    with pytest.raises(UserError, match=r"written as gif; there are bmp"):
-        plan_files([first], tmp_path / "out", ".gif")
+    with pytest.raises(UserError, match=r"written as txt; there are apng, bmp"):
+        plan_files([first], tmp_path / "out", ".txt")
     with pytest.raises(UserError, match=r"not named as"):
         plan_files([first], tmp_path / "out.png", ".jpg")
     (tmp_path / "clip.mp4").touch()

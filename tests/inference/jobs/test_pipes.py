@@ -70,7 +70,7 @@ def test_a_pipe_at_one_end(make_checkpoint: MakeCheckpoint, tmp_path: Path, monk
     [
         (["-", "-", "-o", "-"], "one image"),
         (["tests", "-o", "-"], "one image"),
-        (["-", "-o", "out.gif"], "written as .gif"),
+        (["-", "-o", "out.txt"], "written as .txt"),
         (["-", "-o", "-", "--format", "doc"], "written as .doc"),
     ],
 )

@@ -181,8 +181,30 @@ def _recognise(report: FolderReport, root: Path, places: Sequence[Place]) -> Non
         name = root.resolve().name or "run"
         report.command = (
             f"translate train {report.model} --data.root {shlex.quote(str(root))} --data.direction a2b "
-            f"--run.dir {shlex.quote(f'runs/{name}')}"
+            f"--run.dir {shlex.quote(f'runs/{name}')}{_channel_settings(report.model, domains)}"
         )
+
+
+def _channel_settings(model: str, domains: dict[str, Place]) -> str:
+    """Settings of the channels that most images of A and of B have, where they are not those of colour."""
+    A, B = (domains.get(name, domains.get("A|B")) for name in ("A", "B"))
+    if A is None or B is None:
+        return ""
+    reads, makes = _channels(A), _channels(B)
+    if reads == makes == 3:
+        return ""
+    # The identity loss compares what a generator reads with what it makes.
+    alone = " --model.lambda_identity 0" if model == "cyclegan" and reads != makes else ""
+    return f" --model.generator.in_channels {reads} --model.generator.out_channels {makes}{alone}"
+
+
+def _channels(place: Place) -> int:
+    """Channels that most images of a domain are learned with: 1 is grey, alpha does not count."""
+    kinds = Counter(fact.kind for fact in place.facts.values())
+    words = kinds.most_common(1)[0][0].split() if kinds else ["colour"]
+    if len(words) > 1 and words[1].startswith("channels"):
+        return int(words[0])
+    return 1 if words[0].startswith("grey") else 3
 
 
 def _look_paired(A: Place, B: Place) -> bool:

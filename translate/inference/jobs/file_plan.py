@@ -17,6 +17,7 @@ from pathlib import Path
 from translate.checkpoints.folder import CONFIG_FILE, weights_file
 from translate.data.listing import composed, describe_others, list_images, survey
 from translate.errors import UserError
+from translate.inference.animation.reading import count_pictures
 from translate.inference.raster import WRITABLE
 from translate.inference.translator import Translator
 from translate.inference.video.translation import VIDEO_SUFFIXES
@@ -52,9 +53,9 @@ def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> 
             images = [image for image in list_images(source) if out not in image.parents or source.is_relative_to(out)]
             if not images:
                 raise UserError(f"{source} holds no images.")
-            pairs += [(image, out / _result_name(image.relative_to(source), suffix)) for image in images]
+            pairs += [(image, out / result_name(image.relative_to(source), image, suffix)) for image in images]
         elif source.exists():
-            pairs.append((source, out / _result_name(Path(source.name), suffix)))
+            pairs.append((source, out / result_name(Path(source.name), source, suffix)))
         else:
             raise UserError(f"{source} does not exist.")
     if is_file_name(out):
@@ -143,9 +144,22 @@ def _made_with(translator: Translator, direction: str | None) -> dict[str, str]:
     return {"checkpoint": translator.config.name, "direction": chosen, "sha256": digest.hexdigest()}
 
 
-def _result_name(path: Path, suffix: str | None) -> Path:
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        return path
+def result_name(name: Path, source: Path, suffix: str | None = None) -> Path:
+    """The name of a result.
+
+    Args:
+        name: of the source, relative to its folder.
+        source: the file itself; whether it is an animation decides where its own format cannot be written.
+        suffix: of the results of images, where one is asked for.
+    """
+    own = name.suffix.lower()
+    if own in VIDEO_SUFFIXES:
+        return name
     if suffix is not None:
-        return path.with_suffix(suffix)
-    return path if path.suffix.lower() in WRITABLE else path.with_name(path.name + ".png")
+        return name.with_suffix(suffix)
+    if own in WRITABLE and own != ".gif":
+        return name
+    several = count_pictures(source, 0)[0] > 1
+    if own == ".gif":  # a still picture in 256 colours would lose what is new in it
+        return name if several else name.with_name(name.name + ".png")
+    return name.with_name(name.name + (".webp" if several else ".png"))

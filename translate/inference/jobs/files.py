@@ -18,8 +18,11 @@ import numpy as np
 
 from translate.data.images import image_size
 from translate.errors import UserError
+from translate.inference.animation.containers import first_of, holds_several
+from translate.inference.animation.reading import count_pictures
+from translate.inference.animation.translation import write_pictures
 from translate.inference.jobs.file_plan import Pair
-from translate.inference.raster import Raster, bits_for, read_raster, write_raster
+from translate.inference.raster import DEEP, FLOAT, Depth, Raster, bits_for, read_raster, write_raster
 from translate.inference.translator import SMALLEST_SIDE, Translator
 from translate.inference.video.translation import Progress
 
@@ -40,6 +43,8 @@ class Outcome:
     """The results that were written, and the sources that failed, each with a sentence that names it and says why."""
 
     written: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is not in the results although it is in the sources, as sentences."""
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -51,6 +56,7 @@ class _Job:
     source: Path
     target: Path
     raster: Raster
+    depth: Depth | None
 
     @property
     def pixels(self) -> int:
@@ -59,7 +65,7 @@ class _Job:
 
     @property
     def bits(self) -> int:
-        return bits_for(self.raster, self.target.suffix)
+        return bits_for(self.raster, self.target.suffix, self.depth)
 
 
 def translate_files(
@@ -72,7 +78,8 @@ def translate_files(
     """Translate every pair of input and output image; a bad file does not stop the rest.
 
     Images of one size go through the network together; the results are those of one at a time. A result is there whole
-    or not at all, also when the process is killed.
+    or not at all, also when the process is killed. Of a file of several pictures (an animation, pages) all are
+    translated where the target's format holds several, otherwise the first.
 
     Args:
         translator: the checkpoint.
@@ -86,6 +93,8 @@ def translate_files(
     translator.warm_up(SMALLEST_SIDE, direction)  # what is wrong with the checkpoint is not said once a file
     channels = translator.config.generators[translator.direction(direction)].in_channels
     limit = BATCH_PIXELS.get(translator.device.type, BATCH_PIXELS_ELSEWHERE)
+    depth = translator.depth(direction)
+    outcome = Outcome(notes=_shallow(depth, pairs))
     sentences: dict[int, str | None] = {}  # of the files that are done, by their place in `pairs`
     writing: deque[tuple[_Job, Future[None]]] = deque()
 
@@ -113,18 +122,21 @@ def translate_files(
             return
         for job, colour in zip(group, made, strict=True):
             result = Raster(colour, job.raster.alpha)
-            writing.append((job, writers.submit(write_raster, result, job.target)))
+            writing.append((job, writers.submit(write_raster, result, job.target, depth)))
         collect(WAITING)
 
     with ThreadPoolExecutor(THREADS) as readers, ThreadPoolExecutor(THREADS) as writers:
         try:
             groups: dict[object, list[_Job]] = {}
-            for index, decoded in _read_ahead(readers, pairs, channels):
+            for index, decoded in _read_ahead(readers, pairs, channels, outcome.notes):
                 source, target = pairs[index]
+                if isinstance(decoded, _Several):
+                    settle(index, _several(translator, source, target, direction, tile))
+                    continue
                 if isinstance(decoded, BaseException):
                     settle(index, _sentence(source, target, decoded))
                     continue
-                job = _Job(index, source, target, decoded)
+                job = _Job(index, source, target, decoded, depth)
                 key = (decoded.colour.shape, decoded.colour.dtype, job.bits)
                 groups.setdefault(key, []).append(job)
                 if _too_many([*groups[key], job], limit):
@@ -137,7 +149,6 @@ def translate_files(
         finally:
             for pool in (readers, writers):
                 pool.shutdown(cancel_futures=True)
-    outcome = Outcome()
     for index, (source, target) in enumerate(pairs):
         sentence = sentences[index]
         if sentence is None:
@@ -147,9 +158,33 @@ def translate_files(
     return outcome
 
 
+def _shallow(depth: Depth | None, pairs: Sequence[Pair]) -> list[str]:
+    """Sentences on formats among the results that do not hold the depth of the results."""
+    if depth is None or depth.bits == 8:
+        return []
+    holds, wanted = (FLOAT, "floating-point numbers") if depth.bits == "float" else (DEEP, "16 bits a channel")
+    return [
+        f"The results have {wanted}, but {suffix} files hold less; --format tif keeps all of it."
+        for suffix in sorted({target.suffix.lower() for _, target in pairs} - holds)
+    ]
+
+
+class _Several:
+    """Stands for a file of several pictures, which are decoded one by one while they are translated."""
+
+
+def _several(translator: Translator, source: Path, target: Path, direction: str | None, tile: int | None) -> str | None:
+    """Translate all pictures of a file; the sentence to tell where that failed."""
+    try:
+        write_pictures(translator, source, target, direction, tile)
+    except Exception as error:
+        return _sentence(source, target, error)
+    return None
+
+
 def _read_ahead(
-    readers: ThreadPoolExecutor, pairs: Sequence[Pair], channels: int
-) -> Iterator[tuple[int, Raster | BaseException]]:
+    readers: ThreadPoolExecutor, pairs: Sequence[Pair], channels: int, notes: list[str]
+) -> Iterator[tuple[int, Raster | _Several | BaseException]]:
     """Decode the sources in their order, some of them in advance."""
     ahead: deque[tuple[int, int, Future[Raster]]] = deque()
 
@@ -157,7 +192,13 @@ def _read_ahead(
         index, _, decoded = ahead.popleft()
         return index, decoded.exception() or decoded.result()
 
-    for index, (source, _) in enumerate(pairs):
+    for index, (source, target) in enumerate(pairs):
+        count, kind = count_pictures(source, channels)
+        if count > 1 and holds_several(target.suffix, kind):
+            yield index, _Several()
+            continue
+        if count > 1:
+            notes.append(first_of(source, count, target.suffix))
         try:
             width, height = image_size(source)
         except UserError:

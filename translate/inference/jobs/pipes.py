@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from pathlib import Path
 from typing import BinaryIO
 
+from translate.inference.animation.containers import first_of, holds_several
+from translate.inference.animation.reading import count_pictures
+from translate.inference.animation.translation import translate_pictures
 from translate.inference.raster import Raster, bits_for, encode, read_raster
 from translate.inference.translator import Translator
 
@@ -16,7 +21,7 @@ def translate_pipe(
     direction: str | None = None,
     tile: int | None = None,
 ) -> bytes:
-    """Translate one image.
+    """Translate one image, or all pictures of an animation or of a TIFF where the format of the result holds several.
 
     Args:
         translator: the checkpoint.
@@ -29,6 +34,18 @@ def translate_pipe(
     Raises:
         UserError: the source is no image, or the format cannot hold the result.
     """
-    raster = read_raster(source, translator.config.generators[translator.direction(direction)].in_channels)
-    made = translator.translate_batch(raster.colour[None], direction, bits_for(raster, suffix), tile)[0]
-    return encode(Raster(made, raster.alpha), suffix)
+    if not isinstance(source, Path):
+        source = io.BytesIO(source.read())
+    channels = translator.config.generators[translator.direction(direction)].in_channels
+    count, kind = count_pictures(source, channels)
+    if count > 1 and holds_several(suffix, kind):
+        file = io.BytesIO()
+        translate_pictures(translator, source, file, suffix, direction, tile)
+        return file.getvalue()
+    if count > 1:
+        name = source if isinstance(source, Path) else Path("standard input")
+        logging.getLogger(__name__).warning(first_of(name, count, suffix))
+    raster = read_raster(source, channels)
+    depth = translator.depth(direction)
+    made = translator.translate_batch(raster.colour[None], direction, bits_for(raster, suffix, depth), tile)[0]
+    return encode(Raster(made, raster.alpha), suffix, depth)

@@ -33,7 +33,7 @@ SCENE_CHANGE = 27
 _DEFAULT = 1  # dispositions of streams, as FFmpeg numbers them
 _PICTURES = 1 << 10 | 1 << 11 | 1 << 20  # attached picture, timed thumbnails, still image
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif", "tiff"})
-_UNKNOWN, _BT709, _BT601, _BT2020, _BT2020_CONSTANT = 2, 1, 6, 9, 10  # colour spaces as ITU-T H.273 numbers them
+_UNKNOWN, BT709, _BT601, _BT2020, _BT2020_CONSTANT = 2, 1, 6, 9, 10  # colour spaces as ITU-T H.273 numbers them
 
 
 def pyav() -> ModuleType:
@@ -100,14 +100,17 @@ class Reader:
 
     def __init__(self, film: InputContainer, channels: int, still: StillParts | None = None) -> None:
         self.film, self.still = film, still
+        self.name = film.name
         picture = main_picture(film)
         assert picture is not None  # `open_film` sees to it
         self.picture = picture
         self.notes: list[str] = []
         if (others := len(_moving_pictures(film)) - 1) > 0:
             size = f"{picture.codec_context.width}×{picture.codec_context.height}"
-            self.notes.append(f"{film.name} has {others + 1} video streams; the main one ({size}) was translated.")
+            self.notes.append(f"{self.name} has {others + 1} video streams; the main one ({size}) was translated.")
         self.others: list[Stream] = [stream for stream in film.streams if stream.type in ("audio", "subtitle")]
+        self.varies = False  # whether frames are shown for quite different times, as an animation's are
+        self.aspect = self.picture.sample_aspect_ratio
         self.rate = self.picture.average_rate or Fraction(25)
         self.unit = self.picture.time_base or 1 / self.rate
         self.channels = channels
@@ -145,7 +148,7 @@ class Reader:
                 continue
             for frame in self._decode(packet):
                 pixels = self._pixels(frame)
-                cut = before is not None and _differ(before, pixels)
+                cut = before is not None and differ(before, pixels)
                 if batch.pixels and (cut or (len(batch.pixels) + 1) * pixels[:, :, 0].size > BATCH_PIXELS):
                     yield batch
                     batch = Batch()
@@ -171,21 +174,21 @@ class Reader:
             self.size, self.rotation = (frame.width, frame.height), frame.rotation
             self.colorspace = frame.colorspace
             if self.colorspace == _UNKNOWN:  # what players take it for
-                self.colorspace = _BT709 if frame.height >= 720 else _BT601
+                self.colorspace = BT709 if frame.height >= 720 else _BT601
             self.primaries, self.transfer = frame.color_primaries, frame.color_trc
             if is_hdr(self.transfer):
                 self.hdr = (self.colorspace, self.transfer, self.primaries)
-                self.colorspace = self.primaries = self.transfer = _BT709
+                self.colorspace = self.primaries = self.transfer = BT709
                 kind = "HLG" if self.hdr[1] == HLG else "PQ"
                 self.notes.append(
-                    f"{self.film.name} is in HDR ({kind}): it was tone-mapped to SDR (BT.709), which is what networks "
+                    f"{self.name} is in HDR ({kind}): it was tone-mapped to SDR (BT.709), which is what networks "
                     "know and what the result is."
                 )
         width, height = self.size
         if self.hdr is not None:
             space, transfer, primaries = self.hdr
             levels: Any = frame.to_ndarray(width=width, height=height, format="rgb48le", src_colorspace=swscale(space))
-            array: Any = fit_channels(to_sdr(levels, transfer, primaries), self.channels, self.film.name)
+            array: Any = fit_channels(to_sdr(levels, transfer, primaries), self.channels, self.name)
         else:
             space = swscale(self.colorspace)
             array = frame.to_ndarray(width=width, height=height, format=self.format, src_colorspace=space)
@@ -206,7 +209,7 @@ class Reader:
         return time, length
 
 
-def _differ(before: Pixels, after: Pixels) -> bool:
+def differ(before: Pixels, after: Pixels) -> bool:
     """Whether two frames are of different scenes, judged by a grid of pixels."""
     grid = tuple(slice(None, None, side // 48 + 1) for side in before.shape[:2])
     return bool(np.abs(before[grid].astype(np.int16) - after[grid]).mean() > SCENE_CHANGE)
@@ -216,4 +219,4 @@ def swscale(colorspace: int) -> int:
     """The number that swscale gives to a colour space; it has an older one for BT.601 and lacks some others."""
     if colorspace == _BT2020_CONSTANT:
         return _BT2020
-    return colorspace if colorspace in (_BT709, 4, 7, _BT2020) else 5
+    return colorspace if colorspace in (BT709, 4, 7, _BT2020) else 5

@@ -27,14 +27,16 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from translate.errors import UserError
+from translate.inference.animation.reading import count_pictures, open_pictures
 from translate.inference.temporal_norm import begin_scene
 from translate.inference.translator import Translator
 from translate.inference.video.film import Reader, open_film, pyav
+from translate.inference.video.pictures import PictureReader
 from translate.inference.video.temporal_smoothing import StillParts
 from translate.inference.video.writing import Writer, create_film
 
 if TYPE_CHECKING:
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # noqa: SIM905
@@ -70,7 +72,7 @@ def translate_video(
 
     Args:
         translator: the checkpoint; other threads may go on using it.
-        source: any film that FFmpeg reads.
+        source: any film that FFmpeg reads, or an animation that Pillow reads.
         target: its suffix names the container. It is written whole, or not at all.
         direction: a2b or b2a.
         steady: against flicker: what stands still in the source stands still in the result (see `temporal_smoothing`).
@@ -89,10 +91,10 @@ def translate_video(
     draft = target.with_name(f".{target.stem}.part{target.suffix}")
     chosen, still = (translator.steady(), StillParts()) if steady else (translator, None)
     try:
-        with open_film(source) as film:
+        with _open(source, generator.in_channels, still) as reader:
             target.parent.mkdir(parents=True, exist_ok=True)
             with create_film(draft) as made:
-                outcome = _translate(chosen, film, made, direction, progress, tile, still)
+                outcome = _translate(chosen, reader, made, direction, progress, tile)
         draft.replace(target)
     except (error_of_ffmpeg, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -103,18 +105,27 @@ def translate_video(
     return outcome
 
 
+@contextmanager
+def _open(source: Path, channels: int, still: StillParts | None) -> Iterator[Reader | PictureReader]:
+    """Open a film, or an animation as one. Raises UserError where the source is neither."""
+    if count_pictures(source, channels)[0] > 1:
+        with open_pictures(source, channels) as pictures:
+            yield PictureReader(pictures, still)
+    else:
+        with open_film(source) as film:
+            yield Reader(film, channels, still)
+
+
 def _translate(
     translator: Translator,
-    film: InputContainer,
+    reader: Reader | PictureReader,
     made: OutputContainer,
     direction: str | None,
     progress: Progress | None,
     tile: int | None,
-    still: StillParts | None,
 ) -> VideoOutcome:
     direction = translator.direction(direction)
     network, generator = translator.generator(direction), translator.config.generators[direction]
-    reader = Reader(film, generator.in_channels, still)
     writer: Writer | None = None
     writing: Future[None] | None = None
     done = 0
@@ -134,11 +145,11 @@ def _translate(
             if progress is not None:
                 progress(done, max(reader.total, done) if reader.total else None)
         if writer is None or writing is None:
-            raise UserError(f"{film.name} holds no frames that can be read.")
+            raise UserError(f"{reader.name} holds no frames that can be read.")
         writing.result()
         writer.close()
     if reader.damaged:
-        writer.notes.append(f"{reader.damaged} damaged pieces of {film.name} were left out.")
+        writer.notes.append(f"{reader.damaged} damaged pieces of {reader.name} were left out.")
     return VideoOutcome(done, reader.seconds, reader.width, reader.height, writer.notes)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from translate.data.formats import Pixels
 from translate.errors import UserError
 from translate.inference.video.film import Batch, Reader, pyav, swscale
+from translate.inference.video.pictures import PictureReader
 from translate.inference.video.sound import TAKES_ANY, Encoding, can_copy, choose_encoding
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ def create_film(path: Path) -> Iterator[OutputContainer]:
 class Writer:
     """Encodes frames to a film, and copies what belongs to the other streams or encodes it anew."""
 
-    def __init__(self, made: OutputContainer, reader: Reader, channels: int) -> None:
+    def __init__(self, made: OutputContainer, reader: Reader | PictureReader, channels: int) -> None:
         self.made, self.reader = made, reader
         self.format = "rgb24" if channels == 3 else "gray"
         self.notes = list(reader.notes)
         self.timed = bool(made.format.flags & pyav().format.Flags.variable_fps.value)  # else it has but a rate
         self.numbered = 0
+        self.lengths: dict[int, int] = {}  # of the frames in the encoder, by their timestamps
         self.picture = self._add_picture()
         self.copied: dict[int, Stream] = {}
         self.to_copy: list[Stream] = []
@@ -65,7 +67,7 @@ class Writer:
         except pyav().error.FFmpegError as error:
             suffix, codec = Path(made.name).suffix, self.picture.codec_context.name
             raise UserError(
-                f"{reader.film.name} cannot become a {suffix} file: with {codec}, these take no film of "
+                f"{reader.name} cannot become a {suffix} file: with {codec}, these take no film of "
                 f"{reader.width}×{reader.height} pixels and {float(reader.rate):g} frames a second; "
                 "call the output NAME.mp4 or NAME.mkv."
             ) from error
@@ -73,7 +75,7 @@ class Writer:
     def write(self, frames: Sequence[Pixels], batch: Batch) -> None:
         """Write the frames that a batch was translated to, (H, W, C) uint8 each."""
         for pixels, time in zip(frames, batch.times, strict=True):
-            self.made.mux(self.picture.encode(self._frame(pixels, *time)))
+            self._mux(self.picture.encode(self._frame(pixels, *time)))
         for packet in batch.others:
             index = packet.stream.index
             if index in self.encoded:
@@ -84,8 +86,16 @@ class Writer:
 
     def close(self) -> None:
         """Write what the encoders still hold."""
-        for stream in (self.picture, *self.encoded.values()):
+        self._mux(self.picture.encode(None))
+        for stream in self.encoded.values():
             self.made.mux(stream.encode(None))
+
+    def _mux(self, packets: Sequence[Packet[Any]]) -> None:
+        """Write packets of the picture; encoders forget for how long each frame of an animation is shown."""
+        for packet in packets:
+            if self.timed and packet.pts in self.lengths:
+                packet.duration = self.lengths.pop(packet.pts)
+            self.made.mux(packet)
 
     def _add_picture(self) -> Any:
         av, reader = pyav(), self.reader
@@ -94,8 +104,9 @@ class Writer:
         encoder, options = _ENCODERS[codec] if codec else (self.made.default_video_codec, {})
         if encoder not in av.codecs_available:  # PyAV built without it
             encoder, options = self.made.default_video_codec, {}
-        if options and not self.timed:
-            options = options | {"bf": "0"}  # frames that are not in their order need timestamps
+        if options and (reader.varies or not self.timed):
+            # Frames that are not in their order need timestamps, and take on each other's durations.
+            options = options | {"bf": "0"}
         stream: Any = self.made.add_stream(encoder, rate=reader.rate, options=options)
         context = stream.codec_context
         context.width, context.height = reader.width, reader.height
@@ -108,7 +119,7 @@ class Writer:
         context.time_base = reader.unit if self.timed else 1 / reader.rate
         context.colorspace, context.color_range = reader.colorspace, _LIMITED
         context.color_primaries, context.color_trc = reader.primaries, reader.transfer
-        if aspect := reader.picture.sample_aspect_ratio:
+        if aspect := reader.aspect:
             context.sample_aspect_ratio = 1 / aspect if reader.rotation % 180 else aspect
         return stream
 
@@ -155,6 +166,8 @@ class Writer:
         frame = frame.reformat(format=format_, dst_colorspace=space)
         if self.timed:
             frame.pts, frame.time_base, frame.duration = time, self.reader.unit, length
+            if self.reader.varies:
+                self.lengths[time] = length
         else:
             frame.pts, frame.time_base = self.numbered, 1 / self.reader.rate
             self.numbered += 1

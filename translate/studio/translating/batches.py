@@ -81,11 +81,13 @@ def translate_batch(
     Raises:
         UserError: the checkpoint is damaged.
     """
+    from translate.inference.jobs.file_plan import result_name
     from translate.inference.jobs.files import translate_files
 
-    pairs = [(picture, _result(out / batch.name(picture))) for picture in batch.pictures]
+    pairs = [(picture, result_name(out / batch.name(picture), picture)) for picture in batch.pictures]
     outcome = translate_files(library.translator(entry), pairs, direction, progress=progress)
     batch.problems += [words.replace(f"{batch.root}/", "").replace(f"{out}/", "") for _, words in outcome.failed]
+    batch.problems += [words.replace(f"{batch.root}/", "") for words in outcome.notes]
 
 
 def results(out: Path) -> list[Path]:
@@ -118,9 +120,3 @@ def _free(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.stem} ({number}){path.suffix}")
     return free
-
-
-def _result(path: Path) -> Path:
-    from translate.inference.raster import WRITABLE
-
-    return path if path.suffix.lower() in WRITABLE else path.with_name(path.name + ".png")

@@ -87,6 +87,7 @@ class Checkpoints:
             describe(self.facts.device),
             self.facts.ancestry,
         )
+        about.sides = dict(self.facts.sides)
         validation = self.rows.validation
         if validation and validation.metrics:
             about.metrics = validation.metrics | {"best": validation.best}

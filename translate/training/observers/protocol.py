@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from translate.checkpoints.settings import SideConfig
 from translate.config import TrainConfig
 from translate.data.loading import TranslationDataset
 from translate.training.ancestry import Ancestry
@@ -24,6 +25,7 @@ class RunFacts:
         main: whether this process writes; of several processes one does.
         processes: how many train together.
         epoch_steps, total_steps: steps of an epoch and of the whole run.
+        sides: what the images are like that the model reads (a) and makes (b).
         validation_images: opens the images that sheets of samples show.
         ancestry: what the run's weights owe to other checkpoints.
     """
@@ -37,6 +39,7 @@ class RunFacts:
     total_steps: int
     validation_images: Callable[[], TranslationDataset]
     ancestry: Ancestry
+    sides: Mapping[Literal["a", "b"], SideConfig] = field(default_factory=dict)
 
     @property
     def global_batch(self) -> int:

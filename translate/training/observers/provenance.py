@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from translate._version import __version__
-from translate.checkpoints.settings import CheckpointConfig, Provenance
+from translate.checkpoints.settings import CheckpointConfig, Provenance, SideConfig
 from translate.config import TrainConfig
+from translate.data.loading import TranslationDataset
+from translate.data.sources import learn_levels
 from translate.models import model_class
 from translate.training.ancestry import Ancestry
 
@@ -69,6 +71,17 @@ def describe_checkpoint(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         ),
     )
+
+
+def learn_sides(dataset: TranslationDataset) -> dict[Literal["a", "b"], SideConfig]:
+    """What the images are like that the model reads (a) and makes (b), by a sample of the training images."""
+    sides: dict[Literal["a", "b"], SideConfig] = {}
+    names: tuple[Literal["a", "b"], ...] = ("a", "b")
+    for name, domain, channels in zip(names, dataset.domains, dataset.channels, strict=True):
+        levels = learn_levels(domain)
+        if levels is not None:
+            sides[name] = SideConfig(channels=channels, depth=levels.depth, range=levels.range)
+    return sides
 
 
 def domains(config: TrainConfig) -> tuple[str, str]:

@@ -1,0 +1,1 @@
+"""Several pictures in one file: animations (GIF, WebP, APNG, AVIF) and pages (TIFF)."""
