@@ -57,7 +57,7 @@ from reference_training import (
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from training import make_ours, take_turns
+from training import Side, make_ours, take_turns
 
 from translate.checkpoints.reference import discriminator_to_reference, net_G, to_reference
 from translate.devices import choose_device, describe
@@ -97,7 +97,7 @@ def build_reference(checkout: Path, setting: Setting, batch: Mapping[str, Tensor
 
     Its projection takes the shapes of its weights from a batch.
     """
-    model = setting.config().model
+    model: Any = setting.config().model
     options = SimpleNamespace(
         isTrain=True, gpu_ids=[], checkpoints_dir=gettempdir(), name="", preprocess="resize_and_crop",
         direction="AtoB", input_nc=3, output_nc=3, ngf=setting.width, ndf=setting.width, netG=net_G(model.generator),
@@ -200,7 +200,7 @@ def compare_times(size: int, rounds: int, console: Console) -> None:
     """Print seconds a step and peak memory of each model beside CycleGAN's."""
     device = choose_device()
     models: tuple[Literal["cyclegan", "cut", "fastcut"], ...] = ("cyclegan", "cut", "fastcut")
-    sides = {
+    sides: dict[str, Side] = {
         name: (make_ours, (Setting(name, RESNET_9, size=size, batch=1), device, "float32", False)) for name in models
     }
     times, peaks = take_turns(sides, rounds, steps=2)

@@ -147,6 +147,7 @@ def test_other_models_take_the_toy_networks(toys_registered: ModuleType, paired:
 def test_the_studio_offers_trains_and_shows_it(run: Path, unpaired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gradio", reason="the studio needs gradio")
     from tests.studio import test_train_tab as tab
+    from tests.studio.trained import note
     from translate.runs import processes
     from translate.studio.cards import run_comparison, run_progress
     from translate.studio.translating import library
@@ -155,14 +156,19 @@ def test_the_studio_offers_trains_and_shows_it(run: Path, unpaired: Path, monkey
     monkeypatch.setenv("TRANSLATE_HOME", str(runs.parent / "home"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(runs.parent / "cache"))
     started: list[Path] = []
-    monkeypatch.setattr(processes, "_launch", lambda folder, *options: (started.append(folder), tab.note(folder)))
+
+    def launch(folder: Path, *options: str) -> None:
+        started.append(folder)
+        note(folder)
+
+    monkeypatch.setattr(processes, "_launch", launch)
 
     offered = tab.handler(runs, "look")(str(unpaired), None, tab.bar)["train-model"]["choices"]
     assert ("Whisper (hearsay)", "whisper") in offered
     further = "model.generator.architecture: tint\nmodel.discriminator.kind: glance\nmodel.loudness: 3"
     wishes = ("Mine", "dusk", "dawn", "quick", 128, "whisper", "a2b", False, further)
     tab.handler(runs, "begin")(tab.found_in(unpaired), "token", *wishes)
-    config = TrainConfig.load(started[0] / "config.yaml").model
+    config: Any = TrainConfig.load(started[0] / "config.yaml").model
     assert (config.generator.architecture, config.discriminators[0].kind, config.loudness) == ("tint", "glance", 3)
 
     told = read_run(run)
