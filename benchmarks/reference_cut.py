@@ -9,7 +9,11 @@ of our step. Its generator and discriminator are those without blurs (--no_antia
 0, 4, 7, 10, 14 are there what 0, 4, 8, 12, 16 are in the one with blurs. The float64 rows and their limit are those of
 reference_training.py. In float32 both round in different ways from the first gradient on (the reference multiplies a
 patch with its own counterpart by itself, where ours takes the diagonal of all products), and differences grow as they
-do there: the limit is 1e-4 for the first 3 steps.
+do there: the limit is 1e-4 for the first 2 steps.
+
+FastCUT is compared with two images a batch. With one, PyTorch 2.15 on a CPU gives a wrong gradient of nn.InstanceNorm2d
+for contiguous images where the gradient that comes in is channels_last, as it is from the patches of features that are
+not mirrored; the reference uses that norm, and ours does not.
 
 --time needs no checkout. It sets the step of CUT and of FastCUT beside CycleGAN's with the same generator, each in a
 process of its own, which take turns.
@@ -60,17 +64,17 @@ from translate.devices import choose_device, describe
 from translate.training.learner import Learner
 from translate.training.trainer import train_step
 
-FLOAT32 = (Arithmetic("one pass a batch", torch.float32, merge=False, fused=False, limit=1e-4, limit_steps=3),)
+FLOAT32 = (Arithmetic("one pass a batch", torch.float32, merge=False, fused=False, limit=1e-4, limit_steps=2),)
 FULL: Plan = [
     (Setting("cut", RESNET_9, size=128, batch=1), FLOAT32),
-    (Setting("fastcut", RESNET_9, size=128, batch=1), FLOAT32),
+    (Setting("fastcut", RESNET_9, size=128, batch=2), FLOAT32),
     (Setting("cut", RESNET_6, size=128, batch=2), FLOAT32),
     (Setting("cut", RESNET_9, size=128, batch=1, width=16), FLOAT64),
-    (Setting("fastcut", RESNET_9, size=128, batch=1, width=16), FLOAT64),
+    (Setting("fastcut", RESNET_9, size=128, batch=2, width=16), FLOAT64),
 ]
 QUICK: Plan = [
     (Setting("cut", RESNET_6, size=64, batch=2, width=8), FLOAT32 + FLOAT64),
-    (Setting("fastcut", RESNET_6, size=64, batch=1, width=8), FLOAT32 + FLOAT64),
+    (Setting("fastcut", RESNET_6, size=64, batch=2, width=8), FLOAT32 + FLOAT64),
 ]
 
 
@@ -93,7 +97,7 @@ def build_reference(checkout: Path, setting: Setting, batch: Mapping[str, Tensor
 
     Its projection takes the shapes of its weights from a batch.
     """
-    model = setting.config().model
+    model: Any = setting.config().model
     options = SimpleNamespace(
         isTrain=True, gpu_ids=[], checkpoints_dir=gettempdir(), name="", preprocess="resize_and_crop",
         direction="AtoB", input_nc=3, output_nc=3, ngf=setting.width, ndf=setting.width, netG=net_G(model.generator),

@@ -125,7 +125,7 @@ def test_the_commands_take_it(run: Path, tmp_path: Path) -> None:
     done = command("report", run)
     assert done.returncode == 0, done.stderr
     page = next(run.glob("*.html")).read_text()
-    assert "What the ear cannot understand of dusk" in page and "Whisper" in page
+    assert "Whisper on dusk2dawn" in page and "Judges" in page and "mumble" in page
     done = command("settings", "whisper")
     assert "--model.loudness" in done.stdout and "generator.architecture tint" in " ".join(done.stdout.split())
     unpaired = run.parent.parent / "unpaired"
@@ -168,12 +168,14 @@ def test_the_studio_offers_trains_and_shows_it(run: Path, unpaired: Path, monkey
     further = "model.generator.architecture: tint\nmodel.discriminator.kind: glance\nmodel.loudness: 3"
     wishes = ("Mine", "dusk", "dawn", "quick", 128, "whisper", "a2b", False, further)
     tab.handler(runs, "begin")(tab.found_in(unpaired), "token", *wishes)
-    config = TrainConfig.load(started[0] / "config.yaml").model
+    config: Any = TrainConfig.load(started[0] / "config.yaml").model
     assert (config.generator.architecture, config.discriminators[0].kind, config.loudness) == ("tint", "glance", 3)
 
     told = read_run(run)
-    card = run_progress.live_curves(told)
-    assert "Judges" in card and "What the ear cannot understand of dusk" in card
-    assert "Speaking" in run_comparison.comparison([told, told], smooth=False)
+    curves = run_progress.live_curves(told)
+    assert "The ear&#39;s guess" in curves and "The jury" in curves and "The mouth, before the judges" in curves
+    assert run_progress.label(told, told.terms[4]) == "What the ear cannot understand of dusk"
+    compared = run_comparison.comparison([told, told], smooth=False)
+    assert "What the ear cannot understand of dusk" in compared
     entry = library.checkpoint(run.name, runs)
     assert library.translate(picture(7), entry, "a2b").size == (40, 40)

@@ -111,14 +111,24 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     tiny_run(runs, "edges", directions=("a2b",), **shoes)
     houses = {"title": "Tiny houses", "domains": {"a": "labels", "b": "façade"}, "drawing": LABELS, "image_size": 64}
     tiny_run(runs, "labels", directions=("a2b",), examples=["example.jpg"], **houses)
+    with serving(folder, runs) as studio:
+        yield studio
+
+
+@contextmanager
+def serving(folder: Path, runs: Path, **environment: str) -> Iterator[Studio]:
+    """`python app.py` with a folder of runs; what it writes besides goes into `folder`.
+
+    `environment` holds variables for it beside those that are there.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | {"TRANSLATE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
-    environment.pop("GRADIO_TEMP_DIR", None)
-    environment["TMPDIR"] = str(folder)
+    variables = os.environ | {"TRANSLATE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"} | environment
+    variables.pop("GRADIO_TEMP_DIR", None)
+    variables["TMPDIR"] = str(folder)
     command = [sys.executable, str(REPOSITORY / "app.py"), "--port", str(port), "--runs", str(runs)]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+        server = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     url = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(600):
