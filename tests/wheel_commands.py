@@ -103,7 +103,8 @@ def run_command(missing: str, words: str) -> None:
 
 def hide(packages: list[str]) -> None:
     """Make packages missing: importing them fails, and no metadata say that they are installed."""
-    sys.modules.update(dict.fromkeys(packages))
+    for package in packages:
+        sys.modules[package] = None  # type: ignore[assignment]
     known = Distribution.from_name
 
     def from_name(name: str) -> Distribution:
@@ -111,7 +112,7 @@ def hide(packages: list[str]) -> None:
             raise PackageNotFoundError(name)
         return known(name)
 
-    Distribution.from_name = staticmethod(from_name)  # type: ignore[method-assign, assignment]
+    Distribution.from_name = staticmethod(from_name)  # type: ignore[method-assign]
 
 
 def in_child(missing: str, packages: list[str], commands: list[str]) -> None:

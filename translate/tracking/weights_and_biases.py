@@ -68,11 +68,22 @@ def choose_mode(wish: str) -> Mode:
         if wish == "auto":
             return "disabled"
         raise UserError(f"--tracking.mode {wish} needs Weights & Biases: pip install 'translate-images[track]'.")
+    for name in [name for name, value in os.environ.items() if name.startswith("WANDB_") and not value]:
+        del os.environ[name]  # the client refuses an empty WANDB_MODE; a shell's `WANDB_MODE=` means none
     if wish == "auto" and os.environ.get("WANDB_MODE") in ("online", "offline", "disabled"):
         wish = os.environ["WANDB_MODE"]
     if wish in ("offline", "disabled"):
         return cast(Mode, wish)
-    if _client().login(prompt=False, verify=False):
+    try:
+        logged_in = _client().login(prompt=False, verify=False)
+    except ValueError as error:  # pydantic's, of the client's own settings
+        given = ", ".join(sorted(name for name in os.environ if name.startswith("WANDB_")))
+        reason = " ".join(str(error).split()[:25])
+        raise UserError(
+            f"Weights & Biases does not take its environment variables ({given}): {reason} … "
+            "Correct or unset them, or leave tracking out: --tracking.mode disabled."
+        ) from error
+    if logged_in:
         return "online"
     if wish == "online":
         raise UserError("Tracking online needs a W&B account: run `wandb login`, or take --tracking.mode offline.")
@@ -91,7 +102,7 @@ class Tracker:
 
     def __init__(self, config: TrackedSettings, folder: Path, run_id: str | None) -> None:
         self.settings, self.config = config.tracking, config.dump()
-        self.name = config.name or folder.name
+        self.name = os.environ.get("WANDB_NAME") or config.name or folder.name
         self.folder = folder
         self.mode = choose_mode(config.tracking.mode)
         self.run_id = run_id
@@ -221,10 +232,10 @@ class Tracker:
         mend(self.folder / "wandb", str(self.run_id))
         tracking = self.settings
         run = wandb.init(
-            project=tracking.project,
-            entity=tracking.entity,
+            project=_project(tracking),
+            entity=tracking.entity,  # what is None is what the client's environment says: WANDB_ENTITY, …
             group=tracking.group,
-            tags=tracking.tags,
+            tags=tracking.tags or None,
             name=self.name,
             id=self.run_id,
             resume="allow",
@@ -277,6 +288,12 @@ def _thumbnail(pixels: np.ndarray) -> Any:
     picture = Image.fromarray(pixels)
     picture.thumbnail((TABLE_SIDE, TABLE_SIDE))
     return _client().Image(picture, file_type="jpg")
+
+
+def _project(tracking: TrackingConfig) -> str:
+    """WANDB_PROJECT where the settings have nothing but the default."""
+    is_default = tracking.project == type(tracking).model_fields["project"].default
+    return (os.environ.get("WANDB_PROJECT") if is_default else None) or tracking.project
 
 
 def _client() -> Any:

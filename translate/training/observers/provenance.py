@@ -11,6 +11,7 @@ from translate._version import __version__
 from translate.checkpoints.settings import CheckpointConfig, Provenance
 from translate.config import TrainConfig
 from translate.models import model_class
+from translate.terminal import valid_text
 
 
 def statistics(config: TrainConfig, global_batch: int) -> Literal["running", "image"]:
@@ -37,7 +38,7 @@ def describe_checkpoint(
         image_size=config.data.crop_size,
         statistics=statistics(config, global_batch),
         provenance=Provenance(
-            dataset=config.dataset or config.data.root.name,
+            dataset=config.dataset or valid_text(config.data.root.name),
             license=config.license,
             model=config.model.name,
             start=config.run.start_from or "",
