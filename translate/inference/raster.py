@@ -23,13 +23,16 @@ from translate.errors import UserError
 
 WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes that results are written with; anything else becomes PNG."""
+ON_REQUEST = frozenset({".avif", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpx", ".ppm", ".qoi", ".tga"})
+"""Further suffixes that an output may be given: with 8 bits a channel."""
 DEEP = frozenset({".npy", ".png", ".tif", ".tiff"})
 """Suffixes of the formats that can hold 16 bits a channel."""
-OPAQUE = frozenset({".bmp", ".jpeg", ".jpg"})
+OPAQUE = frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".ppm"})
 """Suffixes of the formats that cannot hold transparency."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # colours at full resolution
     "WEBP": {"quality": 95},
+    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
     "TIFF": {"compression": "tiff_lzw"},
     "PNG": {"compress_level": 1},  # files 5 % larger than at the default level of 6, in half the time
 }
@@ -76,7 +79,9 @@ def to_picture(raster: Raster) -> Image.Image:
 
 
 def encode(raster: Raster, suffix: str) -> bytes:
-    """Encode an image in the format that a suffix out of WRITABLE names. JPEG and BMP show transparency as white.
+    """Encode an image in the format that a suffix out of WRITABLE or ON_REQUEST names.
+
+    JPEG, BMP and PPM show transparency as white.
 
     Raises:
         UserError: the format cannot hold it.
@@ -96,7 +101,11 @@ def encode(raster: Raster, suffix: str) -> bytes:
     if suffix in OPAQUE and image.mode in ("LA", "RGBA"):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
-    kind = Image.registered_extensions()[suffix]
+    kind = Image.registered_extensions().get(suffix)
+    if kind is None:
+        raise UserError(f"The Pillow that is installed here cannot write {suffix}; try .png.")
+    if kind in ("AVIF", "QOI"):  # they have no grey
+        image = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
     try:
         image.save(file, kind, **_OPTIONS.get(kind, {}))
     except (OSError, ValueError) as error:  # sides over 16383 (WebP) or 65500 (JPEG) pixels
