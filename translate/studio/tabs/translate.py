@@ -152,7 +152,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             both_ways = both_ways and len(entry.config.generators) > 1
             wanted = (upload["path"], entry.folder, way, longest, both_ways)
             if now is not None and now["from"] == wanted:  # Gradio tells of a photo that replaces another one twice
-                return {keep: gr.update(value=str(photos.export(now["made"], percent / 100, suffix)), interactive=True)}
+                return {shown: gr.skip()}
             made = photos.translate_photo(
                 *uploaded(upload), entry, way, new_folder(result), longest or None, round_trip=both_ways
             )
@@ -165,7 +165,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             result: gr.update(value=(str(made.before), str(made.after)), visible=True),
             outcome: gr.update(visible=True),
             note: messages.note(f"Done in {in_words(made.seconds)} · {made.width} × {made.height} pixels"),
-            keep: gr.update(value=str(file), interactive=True),
+            keep: gr.update(value=str(file)),
             returned: gr.update(visible=both_ways),
             words_back: messages.there_and_back(source, target),
             back: (str(made.before), str(made.back)) if made.back else None,
@@ -195,11 +195,7 @@ def build(page: gr.Blocks, runs: Path) -> None:
             warn(error)
             return gr.skip()
         delete_later(keep, file)
-        return gr.update(value=str(file), interactive=True)
-
-    def withdraw() -> Any:
-        """Keep the download of what was there before from being taken for that of what is on its way."""
-        return gr.update(value=None, interactive=False)
+        return str(file)
 
     def put_in(name: str, event: gr.EventData) -> Any:
         """Put an example in the place of the photo: a copy of it, as checkpoint folders are not served."""
@@ -217,22 +213,6 @@ def build(page: gr.Blocks, runs: Path) -> None:
     page.load(refresh, None, [welcome, workshop, choice, chosen, hint, *offered], queue=False, **QUIET)
     choice.select(choose, None, [chosen, *offered], **QUIET)  # in the queue, or `chosen` would not tell of its change
     examples.select(put_in, chosen, photo, queue=False, **QUIET)
-    gr.on(
-        [
-            photo.change,
-            chosen.change,
-            direction.input,
-            size.input,
-            round_trip.input,
-            strength.change,
-            file_format.input,
-        ],
-        withdraw,
-        None,
-        keep,
-        queue=False,
-        **QUIET,
-    )
     # One listener for all of them, so that of many quick changes only the last one has to be translated.
     # preprocess=False: Gradio would open the upload itself, and fail in its own words.
     gr.on(
