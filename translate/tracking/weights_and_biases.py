@@ -22,29 +22,19 @@ from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image
 
 from translate.errors import UserError
+from translate.tracking.environment import drop_empty_variables, project_name, refused_variables
 from translate.tracking.history import read_history
 from translate.tracking.offline import last_logged_step, mend, wait_for_end
-from translate.tracking.settings import TrackingConfig
+from translate.tracking.settings import TrackedSettings
 
 Mode = Literal["online", "offline", "disabled"]
 Pair = tuple[np.ndarray, np.ndarray]
-
-
-class TrackedSettings(Protocol):
-    """What a tracker needs of a run's settings (`translate.config.TrainConfig`)."""
-
-    name: str
-    tracking: TrackingConfig
-
-    def dump(self) -> dict[str, Any]:
-        """All settings as plain nested data."""
-        ...
 
 
 INIT_SECONDS = 30
@@ -68,8 +58,7 @@ def choose_mode(wish: str) -> Mode:
         if wish == "auto":
             return "disabled"
         raise UserError(f"--tracking.mode {wish} needs Weights & Biases: pip install 'translate-images[track]'.")
-    for name in [name for name, value in os.environ.items() if name.startswith("WANDB_") and not value]:
-        del os.environ[name]  # the client refuses an empty WANDB_MODE; a shell's `WANDB_MODE=` means none
+    drop_empty_variables()
     if wish == "auto" and os.environ.get("WANDB_MODE") in ("online", "offline", "disabled"):
         wish = os.environ["WANDB_MODE"]
     if wish in ("offline", "disabled"):
@@ -77,12 +66,7 @@ def choose_mode(wish: str) -> Mode:
     try:
         logged_in = _client().login(prompt=False, verify=False)
     except ValueError as error:  # pydantic's, of the client's own settings
-        given = ", ".join(sorted(name for name in os.environ if name.startswith("WANDB_")))
-        reason = " ".join(str(error).split()[:25])
-        raise UserError(
-            f"Weights & Biases does not take its environment variables ({given}): {reason} … "
-            "Correct or unset them, or leave tracking out: --tracking.mode disabled."
-        ) from error
+        raise refused_variables(error) from error
     if logged_in:
         return "online"
     if wish == "online":
@@ -232,7 +216,7 @@ class Tracker:
         mend(self.folder / "wandb", str(self.run_id))
         tracking = self.settings
         run = wandb.init(
-            project=_project(tracking),
+            project=project_name(tracking),
             entity=tracking.entity,  # what is None is what the client's environment says: WANDB_ENTITY, …
             group=tracking.group,
             tags=tracking.tags or None,
@@ -288,12 +272,6 @@ def _thumbnail(pixels: np.ndarray) -> Any:
     picture = Image.fromarray(pixels)
     picture.thumbnail((TABLE_SIDE, TABLE_SIDE))
     return _client().Image(picture, file_type="jpg")
-
-
-def _project(tracking: TrackingConfig) -> str:
-    """WANDB_PROJECT where the settings have nothing but the default."""
-    is_default = tracking.project == type(tracking).model_fields["project"].default
-    return (os.environ.get("WANDB_PROJECT") if is_default else None) or tracking.project
 
 
 def _client() -> Any:
