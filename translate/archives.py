@@ -74,6 +74,34 @@ def disk_trouble(error: OSError, path: Path) -> str:
     return f"Cannot write {path}: {error.strerror or error}."
 
 
+def describe_os_error(error: OSError) -> str:
+    """What the system refused, with which file, and what to do, in a sentence."""
+    path = error.filename if error.filename is not None else "the output"
+    if isinstance(path, bytes):
+        path = path.decode(errors="replace")
+    what = error.strerror or str(error) or type(error).__name__
+    advice = _ADVICE.get(error.errno or 0, "check the path, and try again")
+    return f"Cannot use {path}: {what}; {advice}."
+
+
+_FULL = "make room and try again; what was saved before is whole"
+_FORBIDDEN = "choose a place that you may write to, or change its permissions"
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    getattr(errno, "EDQUOT", errno.ENOSPC): _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOTDIR: "a part of the path is a file, where a folder is needed; choose another name",
+    errno.EEXIST: "a file has that name, where a folder is needed; choose another name",
+    errno.EISDIR: "a folder has that name, where a file is needed; choose another name",
+    errno.ENOENT: "check the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or use fewer --data.workers",
+    errno.EIO: "the disk or its connection may be damaged; try another",
+}
+
+
 def readable_size(count: int) -> str:
     """1500000 → 1.5 MB."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

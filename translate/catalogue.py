@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from translate.download import Progress, download, extract, home
+from translate.download import Progress, download, extract
 from translate.errors import UserError
+from translate.home import home
 from translate.models import model_class, model_names
 from translate.settings import Direction, Settings, explain
 

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from translate._version import __version__
+from translate.archives import describe_os_error
 from translate.commands.bench import bench
 from translate.commands.checkpoints import export, import_checkpoint, models
 from translate.commands.data import inspect, mask
@@ -24,7 +25,7 @@ from translate.commands.terminal import console
 from translate.commands.train import train
 from translate.commands.transfer import datasets, pull, push
 from translate.errors import UserError
-from translate.terminal import plain_console
+from translate.terminal import accept_all_characters, plain_console
 
 DOTTED = {"allow_extra_args": True, "ignore_unknown_options": True}
 """For commands that take any setting of a training run as a flag, or hand their flags on."""
@@ -57,12 +58,26 @@ app.command(context_settings=DOTTED)(bench)
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run the command line on `words`, or on the process's own; a user's mistake is a sentence and exit code 2."""
+    """Run the command line on `words`, or on the process's own.
+
+    A user's mistake, and what the system refuses (a full disk, a folder that is read-only), is a sentence and exit code
+    2. What the terminal's encoding lacks is printed as something like it.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    accept_all_characters()
     try:
         app(words)
     except UserError as error:
         _fail(str(error))
+    except UnicodeError as error:
+        if not (isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"):
+            raise
+        _fail(
+            f"A name is not UTF-8: {error.object[max(0, error.start - 40) : error.end + 40]!a}. Rename that file or "
+            "folder, for example with convmv, and try again."
+        )
+    except OSError as error:
+        _fail(describe_os_error(error))
 
 
 def _fail(sentence: str) -> NoReturn:

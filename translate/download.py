@@ -27,7 +27,7 @@ from translate.errors import UserError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Progress", "download", "extract", "home"]
+__all__ = ["Progress", "download", "extract"]
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there, and the bytes there will be, where the server tells."""
@@ -39,19 +39,6 @@ ATTEMPTS = 6
 """Connections in a row that may bring nothing before we give up; each one that brings bytes starts the count again."""
 PAUSE = 1.0
 """Seconds before the second attempt; doubled before each further one."""
-
-
-def home() -> Path:
-    """Where downloads are kept: $TRANSLATE_HOME, or `translate` in the user's folder for caches; it may not exist."""
-    if chosen := os.environ.get("TRANSLATE_HOME"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        cache = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    else:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "translate"
 
 
 def download(

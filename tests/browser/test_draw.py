@@ -110,6 +110,14 @@ def test_a_keyboard_is_enough(visit: Visit) -> None:
     visit.page.locator(".pad canvas").focus()
     visit.page.keyboard.press("Control+z")
     drawing_that(visit, lambda sheet: (sheet == 255).all())
+    for again in ("Control+Shift+z", "Control+y", "Control+Shift+Z", "Meta+Shift+z"):
+        visit.page.locator(".pad canvas").focus()
+        visit.page.keyboard.press(again)
+        visit.page.keyboard.press(again)  # there is nothing more to draw again
+        drawing_that(visit, lambda sheet: (sheet == 0).all(axis=2).sum() == 13)
+        visit.page.locator(".pad canvas").focus()
+        visit.page.keyboard.press("Control+z")
+        drawing_that(visit, lambda sheet: (sheet == 255).all())
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True)

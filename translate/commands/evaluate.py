@@ -111,16 +111,16 @@ def evaluate(
                 same_judge=same_judge,
                 say=lambda sentence: status.update(Text(sentence)),
             )
-    for name, result in results.items():
-        _show(result, result.checkpoint if len(results) == 1 else name)
     if json is not None:
         found = [result.as_dict() for result in results.values()]
         try:
             json.parent.mkdir(parents=True, exist_ok=True)
-            text = notation.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False)
+            text = notation.dumps(found[0] if len(found) == 1 else found, indent=2)
             json.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(f"Cannot write {json}: {error.strerror}.") from error
+    for name, result in results.items():
+        _show(result, result.checkpoint if len(results) == 1 else name)
     for number, (name, result) in enumerate(results.items(), start=1):
         if report is not None:
             page = write_report(result, report / f"{number}-{Path(name).name}" if len(results) > 1 else report)

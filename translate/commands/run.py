@@ -121,14 +121,15 @@ def _pipe(
     direction: str | None,
     tile: int | None,
 ) -> None:
+    from translate.inference.jobs.file_plan import cannot_write
     from translate.inference.jobs.pipes import translate_pipe
-    from translate.inference.raster import WRITABLE
+    from translate.inference.raster import ON_REQUEST, WRITABLE
 
     if len(inputs) != 1 or inputs[0].is_dir():
         raise UserError("A pipe takes one image, and gives one: translate run CHECKPOINT - -o -")
     suffix = suffix or (out.suffix.lower() if out != PIPE else ".png")
-    if suffix not in WRITABLE:
-        raise UserError(f"Results cannot be written as {suffix or 'a file without a suffix'}; try .png.")
+    if suffix not in WRITABLE | ON_REQUEST:
+        raise UserError(cannot_write(suffix))
     if out == PIPE and sys.__stdout__ is not None and sys.__stdout__.isatty():
         raise UserError("Standard output is a terminal; send the image on: translate run CHECKPOINT - -o - > out.png")
     source = sys.stdin.buffer if inputs[0] == PIPE else inputs[0]

@@ -26,12 +26,12 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(evaluation.as_dict() | {"per_image": per_image(evaluation)}, indent=2, ensure_ascii=False)
+        text = json.dumps(evaluation.as_dict() | {"per_image": per_image(evaluation)}, indent=2)
         (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
         for measured in evaluation.directions:
-            (folder / f"{measured.direction}.csv").write_text(as_csv(measured), encoding="utf-8")
+            (folder / f"{measured.direction}.csv").write_text(as_csv(measured), encoding="utf-8", errors="replace")
             contact_sheet(measured, EXAMPLES).save(folder / f"{measured.direction}.png")
-        (folder / "report.html").write_text(render(evaluation), encoding="utf-8")
+        (folder / "report.html").write_text(render(evaluation), encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(f"Cannot write the report to {folder}: {error.strerror}.") from error
     return folder / "report.html"

@@ -25,15 +25,18 @@ from translate.errors import UserError
 
 WRITABLE = frozenset({".apng", ".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes that results are written with; anything else becomes PNG."""
+ON_REQUEST = frozenset({".avif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpx", ".ppm", ".qoi", ".tga"})
+"""Further suffixes that an output may be given: with 8 bits a channel."""
 DEEP = frozenset({".npy", ".png", ".tif", ".tiff"})
 """Suffixes of the formats that can hold 16 bits a channel."""
 FLOAT = frozenset({".npy", ".tif", ".tiff"})
 """Suffixes of the formats that can hold floating-point numbers."""
-OPAQUE = frozenset({".bmp", ".jpeg", ".jpg"})
+OPAQUE = frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".ppm"})
 """Suffixes of the formats that cannot hold transparency."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # colours at full resolution
     "WEBP": {"quality": 95},
+    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
     "TIFF": {"compression": "tiff_lzw"},
     "PNG": {"compress_level": 1},  # files 5 % larger than at the default level of 6, in half the time
 }
@@ -131,7 +134,9 @@ def to_picture(raster: Raster) -> Image.Image:
 
 
 def encode(raster: Raster, suffix: str, depth: Depth | None = None) -> bytes:
-    """Encode an image in the format that a suffix out of WRITABLE names. JPEG and BMP show transparency as white.
+    """Encode an image in the format that a suffix out of WRITABLE or ON_REQUEST names.
+
+    JPEG, BMP and PPM show transparency as white.
 
     With a depth of floating-point numbers TIFF and NPY hold the levels of its range, without alpha.
 
@@ -155,7 +160,11 @@ def encode(raster: Raster, suffix: str, depth: Depth | None = None) -> bytes:
     if suffix in OPAQUE and image.mode in ("LA", "RGBA"):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
-    kind = Image.registered_extensions()[suffix]
+    kind = Image.registered_extensions().get(suffix)
+    if kind is None:
+        raise UserError(f"The Pillow that is installed here cannot write {suffix}; try .png.")
+    if kind in ("AVIF", "QOI"):  # they have no grey
+        image = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
     try:
         image.save(file, kind, **_OPTIONS.get(kind, {}))
     except (OSError, ValueError) as error:  # sides over 16383 (WebP) or 65500 (JPEG) pixels

@@ -16,6 +16,7 @@ from translate.evaluation.page import code, facts, figure_row, figures, folded, 
 from translate.models import model_class, model_terms
 from translate.pages.charts import Line, line_chart, short
 from translate.pages.fragments import Markup
+from translate.terminal import valid_text
 from translate.tracking.history import read_history
 
 SAMPLES = 4
@@ -48,7 +49,7 @@ def run_report(run: Path) -> str:
     last = rows[-1]
     data, model = config.data, model_class(config.model.name).title
     lead = (
-        f"{model} on {config.dataset or data.root.name}: {data.domain_A} and {data.domain_B}, "
+        f"{model} on {config.dataset or valid_text(data.root.name)}: {data.domain_A} and {data.domain_B}, "
         f"{last['step']:,} steps so far."
     )
     sections = [

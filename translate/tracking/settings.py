@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -26,3 +26,14 @@ class TrackingConfig(Settings):
         "as offline each would be on this disk twice",
     )
     gradients: bool = Field(False, description="log the norm of each network's gradients")
+
+
+class TrackedSettings(Protocol):
+    """What a tracker needs of a run's settings (`translate.config.TrainConfig`)."""
+
+    name: str
+    tracking: TrackingConfig
+
+    def dump(self) -> dict[str, Any]:
+        """All settings as plain nested data."""
+        ...

@@ -22,29 +22,19 @@ from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image
 
 from translate.errors import UserError
+from translate.tracking.environment import drop_empty_variables, project_name, refused_variables
 from translate.tracking.history import read_history
 from translate.tracking.offline import last_logged_step, mend, wait_for_end
-from translate.tracking.settings import TrackingConfig
+from translate.tracking.settings import TrackedSettings
 
 Mode = Literal["online", "offline", "disabled"]
 Pair = tuple[np.ndarray, np.ndarray]
-
-
-class TrackedSettings(Protocol):
-    """What a tracker needs of a run's settings (`translate.config.TrainConfig`)."""
-
-    name: str
-    tracking: TrackingConfig
-
-    def dump(self) -> dict[str, Any]:
-        """All settings as plain nested data."""
-        ...
 
 
 INIT_SECONDS = 30
@@ -68,11 +58,16 @@ def choose_mode(wish: str) -> Mode:
         if wish == "auto":
             return "disabled"
         raise UserError(f"--tracking.mode {wish} needs Weights & Biases: pip install 'translate-images[track]'.")
+    drop_empty_variables()
     if wish == "auto" and os.environ.get("WANDB_MODE") in ("online", "offline", "disabled"):
         wish = os.environ["WANDB_MODE"]
     if wish in ("offline", "disabled"):
         return cast(Mode, wish)
-    if _client().login(prompt=False, verify=False):
+    try:
+        logged_in = _client().login(prompt=False, verify=False)
+    except ValueError as error:  # pydantic's, of the client's own settings
+        raise refused_variables(error) from error
+    if logged_in:
         return "online"
     if wish == "online":
         raise UserError("Tracking online needs a W&B account: run `wandb login`, or take --tracking.mode offline.")
@@ -91,7 +86,7 @@ class Tracker:
 
     def __init__(self, config: TrackedSettings, folder: Path, run_id: str | None) -> None:
         self.settings, self.config = config.tracking, config.dump()
-        self.name = config.name or folder.name
+        self.name = os.environ.get("WANDB_NAME") or config.name or folder.name
         self.folder = folder
         self.mode = choose_mode(config.tracking.mode)
         self.run_id = run_id
@@ -221,10 +216,10 @@ class Tracker:
         mend(self.folder / "wandb", str(self.run_id))
         tracking = self.settings
         run = wandb.init(
-            project=tracking.project,
-            entity=tracking.entity,
+            project=project_name(tracking),
+            entity=tracking.entity,  # what is None is what the client's environment says: WANDB_ENTITY, …
             group=tracking.group,
-            tags=tracking.tags,
+            tags=tracking.tags or None,
             name=self.name,
             id=self.run_id,
             resume="allow",

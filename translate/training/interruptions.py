@@ -5,6 +5,7 @@ After a signal the step under way is finished and saved before the run leaves.
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 import torch
 import torch.distributed
+from safetensors import SafetensorError
 
 from translate.errors import UserError
 
@@ -55,6 +57,12 @@ def explain(error: BaseException, folder: Path, saved_step: int) -> UserError | 
         folder: the run folder.
         saved_step: step of its newest state.
     """
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    if full or (isinstance(error, SafetensorError) and "os error 28" in str(error)):  # ENOSPC, as Rust words it
+        kept = f"The state of step {saved_step} is whole" if saved_step else "Nothing was saved yet"
+        return UserError(f"The disk of {folder} is full. {kept}; make room and go on with --resume.")
+    if isinstance(error, SafetensorError | OSError):
+        return UserError(f"Cannot write to {folder} ({error}); put that right and go on with --resume.")
     if not isinstance(error, RuntimeError):  # torch.distributed's own errors are RuntimeErrors too
         return None
     words = str(error)

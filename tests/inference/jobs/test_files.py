@@ -21,6 +21,7 @@ from translate.errors import UserError
 from translate.inference.jobs.distributed import process_rank, share
 from translate.inference.jobs.file_plan import RECORD, is_video, plan_files, unfinished
 from translate.inference.jobs.files import Outcome, translate_files
+from translate.inference.raster import ON_REQUEST, WRITABLE, Raster, write_raster
 from translate.inference.translator import Translator
 
 
@@ -59,15 +60,58 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         plan_files([first], tmp_path)
     with pytest.raises(UserError, match="2 inputs would become"):
         plan_files([first, touch(tmp_path / "other" / "a.png")], tmp_path / "out")
-    with pytest.raises(UserError, match="2 inputs would become"):
-        plan_files([first, touch(tmp_path / "other" / "a.jpg")], tmp_path / "out", ".png")
-    with pytest.raises(UserError, match=r"written as txt; there are apng, bmp"):
-        plan_files([first], tmp_path / "out", ".txt")
+    with pytest.raises(UserError, match=r"written as psd; there are avif, bmp"):
+        plan_files([first], tmp_path / "out", ".psd")
     with pytest.raises(UserError, match=r"not named as"):
         plan_files([first], tmp_path / "out.png", ".jpg")
     (tmp_path / "clip.mp4").touch()
     with pytest.raises(UserError, match=r"becomes a video; call the output out\.mp4"):
         plan_files([tmp_path / "clip.mp4"], tmp_path / "out.png")
+
+
+@pytest.mark.parametrize("suffix", sorted(WRITABLE | ON_REQUEST))
+def test_a_suffix_that_can_be_written_is_a_file(suffix: str, tmp_path: Path) -> None:
+    """Issue 19, number 10: each is written, and is of the size that it should be, with colour, grey or transparency."""
+    source = touch(tmp_path / "a.png")
+    for name in (f"made{suffix}", f"MADE{suffix.upper()}"):
+        assert plan_files([source], tmp_path / name) == [(source, tmp_path / name)]
+    for channels, has_alpha in ((3, False), (3, True), (1, False)):
+        colour = np.random.default_rng(0).integers(0, 256, (20, 30, channels), dtype=np.uint8)
+        alpha = np.full((20, 30, 1), 128, dtype=np.uint8) if has_alpha else None
+        file = tmp_path / f"made{suffix}"
+        write_raster(Raster(colour, alpha), file)
+        if suffix == ".npy":
+            assert np.load(file).shape[:2] == (20, 30)
+        else:
+            with Image.open(file) as image:
+                assert image.size == (30, 20)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".heic", ".pdf", ".psd", ".ico", ".html", ".zip", ".mp3", ".csv", ".eps"])
+def test_a_suffix_that_cannot_be_written_is_refused_before_the_work(suffix: str, tmp_path: Path) -> None:
+    source, out = touch(tmp_path / "a.png"), tmp_path / f"made{suffix}"
+    with pytest.raises(UserError, match=rf"written as {suffix[1:]}; there are avif"):
+        plan_files([source], out)
+    assert not out.exists()
+    out.mkdir()
+    assert plan_files([source], out) == [(source, out / "a.png")]
+
+
+@pytest.mark.parametrize("name", ["results.v2", "made", "2024.05.01", "a.b c"])
+def test_other_names_are_folders(name: str, tmp_path: Path) -> None:
+    source = touch(tmp_path / "a.png")
+    assert plan_files([source], tmp_path / name) == [(source, tmp_path / name / "a.png")]
+
+
+def test_files_that_differ_in_their_suffix_become_two(tmp_path: Path) -> None:
+    """Issue 19, number 14."""
+    for name in ("a.jpg", "a.png", "a.webp", "b.jpg", "inner/a.jpg", "inner/a.bmp"):
+        touch(tmp_path / "in" / name)
+    made = {str(target.relative_to(tmp_path)) for _, target in plan_files([tmp_path / "in"], tmp_path / "out", ".png")}
+    assert made == {
+        *("out/a.jpg.png", "out/a.png", "out/a.webp.png", "out/b.png"),
+        *("out/inner/a.jpg.png", "out/inner/a.bmp.png"),
+    }
 
 
 def test_an_output_must_not_be_another_input(tmp_path: Path) -> None:

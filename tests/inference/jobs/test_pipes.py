@@ -70,8 +70,8 @@ def test_a_pipe_at_one_end(make_checkpoint: MakeCheckpoint, tmp_path: Path, monk
     [
         (["-", "-", "-o", "-"], "one image"),
         (["tests", "-o", "-"], "one image"),
-        (["-", "-o", "out.txt"], "written as .txt"),
-        (["-", "-o", "-", "--format", "doc"], "written as .doc"),
+        (["-", "-o", "out.psd"], "written as psd"),
+        (["-", "-o", "-", "--format", "doc"], "written as doc"),
     ],
 )
 def test_mistakes(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

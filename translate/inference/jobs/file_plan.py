@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mimetypes
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from translate.checkpoints.folder import CONFIG_FILE, weights_file
 from translate.data.listing import composed, describe_others, list_images, survey
 from translate.errors import UserError
 from translate.inference.animation.reading import count_pictures
-from translate.inference.raster import WRITABLE
+from translate.inference.raster import ON_REQUEST, WRITABLE
 from translate.inference.translator import Translator
 from translate.inference.video.translation import VIDEO_SUFFIXES
 
@@ -38,15 +41,16 @@ def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> 
     Args:
         inputs: images, videos, folders.
         out: a file or a folder; need not exist.
-        suffix: of the images' results, e.g. ".png"; by default the source's where that can be written, else ".png"
-            after the source's whole name.
+        suffix: of the images' results, e.g. ".png", put after the source's whole name where two would have one name;
+            by default the source's where that can be written, else ".png" after the source's whole name.
     Raises:
         UserError: an input does not exist, a folder holds no images, several inputs are to become one file, a result
             would overwrite an input, or it cannot be written in this format.
     """
-    if suffix is not None and suffix not in WRITABLE:
-        there = ", ".join(sorted(known.removeprefix(".") for known in WRITABLE))
-        raise UserError(f"Results cannot be written as {suffix.removeprefix('.')}; there are {there}.")
+    if suffix is not None and suffix not in WRITABLE | ON_REQUEST:
+        raise UserError(cannot_write(suffix))
+    if not is_file_name(out) and not out.is_dir() and _is_file_type(out):
+        raise UserError(f"{cannot_write(out.suffix)} (If {out} is to be a folder, make it first.)")
     pairs: list[Pair] = []
     for source in inputs:
         if source.is_dir():
@@ -58,6 +62,7 @@ def plan_files(inputs: Sequence[Path], out: Path, suffix: str | None = None) -> 
             pairs.append((source, out / result_name(Path(source.name), source, suffix)))
         else:
             raise UserError(f"{source} does not exist.")
+    pairs = _tell_apart(pairs, suffix)
     if is_file_name(out):
         if len(pairs) != 1:
             raise UserError(f"{len(pairs)} images cannot all become {out}; give a folder as the output.")
@@ -91,7 +96,21 @@ def left_out(inputs: Sequence[Path], out: Path) -> list[str]:
 
 def is_file_name(out: Path) -> bool:
     """Whether an output names a file, not a folder."""
-    return out.suffix.lower() in WRITABLE | VIDEO_SUFFIXES and not out.is_dir()
+    return out.suffix.lower() in WRITABLE | ON_REQUEST | VIDEO_SUFFIXES and not out.is_dir()
+
+
+def cannot_write(suffix: str) -> str:
+    """That results cannot be written with a suffix, and with which they can."""
+    there = ", ".join(sorted(known.removeprefix(".") for known in WRITABLE | ON_REQUEST))
+    what = suffix.removeprefix(".") or "a file without a suffix"
+    return f"Results cannot be written as {what}; there are {there}, and for films the suffixes of films."
+
+
+def _is_file_type(out: Path) -> bool:
+    """Whether a name ends as those of files do: `made.txt` is no folder, and `results.v2` may be one."""
+    suffix = out.suffix.lower()
+    known = suffix in Image.registered_extensions() or suffix in (".heic", ".heif", ".hif")
+    return bool(suffix) and (known or mimetypes.guess_type(out.name)[0] is not None)
 
 
 def is_video(pair: Pair) -> bool:
@@ -135,6 +154,19 @@ def _existing(target: Path) -> Path:
             if spelling.exists():
                 return spelling
     return target
+
+
+def _tell_apart(pairs: list[Pair], suffix: str | None) -> list[Pair]:
+    """Let `a.jpg` and `a.png`, which would both become `a.png`, become `a.jpg.png` and `a.png`."""
+    if suffix is None:
+        return pairs
+    targets = Counter(target for _, target in pairs)
+    return [
+        (source, target.with_name(source.name + suffix))
+        if targets[target] > 1 and source.suffix.lower() != suffix
+        else (source, target)
+        for source, target in pairs
+    ]
 
 
 def _made_with(translator: Translator, direction: str | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 // props.sheet, from the server: {size, background, palette: [[name, colour]], picture: a data URI or null}.
 // props.value, to the server: the drawing as a PNG's data URI; the event `input` says that there is a new one.
 const find = selector => element.querySelector(selector);
-let canvas, pen, size, colour, tool, begun = null, before = null, history = [], cross = null, told = 0, timer = null;
+let canvas, pen, size, colour, tool, begun = null, before = null, history = [], undone = [], cross = null, told = 0, timer = null;
 
 const rgb = hex => [1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16));
 const stamp = (x, y) => {  // a disc of whole pixels
@@ -53,6 +53,7 @@ const soon = () => { timer ??= setTimeout(tell, Math.max(0, told + 250 - Date.no
 const down = at => {
   before = pen.getImageData(0, 0, size, size);
   history = [...history.slice(-40), before];
+  undone = [];
   find('[data-do=undo]').disabled = false;
   pen.fillStyle = colour;
   begun = at;
@@ -67,11 +68,24 @@ const move = at => {
 const up = () => { if (begun) { begun = null; soon(); } };
 const undo = () => {
   begun = null;
-  if (history.length) { pen.putImageData(history.pop(), 0, 0); soon(); }
+  if (history.length) {
+    undone.push(pen.getImageData(0, 0, size, size));
+    pen.putImageData(history.pop(), 0, 0);
+    soon();
+  }
   find('[data-do=undo]').disabled = !history.length;
+};
+const redo = () => {
+  begun = null;
+  if (!undone.length) return;
+  history.push(pen.getImageData(0, 0, size, size));
+  pen.putImageData(undone.pop(), 0, 0);
+  find('[data-do=undo]').disabled = false;
+  soon();
 };
 const clear = () => {
   history = [...history, pen.getImageData(0, 0, size, size)];
+  undone = [];
   find('[data-do=undo]').disabled = false;
   pen.fillStyle = props.sheet.background;
   pen.fillRect(0, 0, size, size);
@@ -91,6 +105,7 @@ const lay = () => {  // a new sheet
   pen = canvas.getContext('2d', {willReadFrequently: true});
   canvas.setAttribute('aria-label', `Your drawing, ${size} by ${size} pixels`);
   history = [];
+  undone = [];
   begun = cross = null;
   find('[data-do=undo]').disabled = true;
   pen.fillStyle = sheet.background;
@@ -152,7 +167,11 @@ element.addEventListener('click', event => {
 });
 element.addEventListener('change', event => { if (event.target.name === 'pad-colour') colour = event.target.value; });
 element.addEventListener('keydown', event => {
-  if ((event.ctrlKey || event.metaKey) && event.key === 'z') { event.preventDefault(); return undo(); }
+  const key = event.ctrlKey || event.metaKey ? event.key.toLowerCase() : '';
+  if (key === 'z' || key === 'y') {
+    event.preventDefault();
+    return key === 'y' || event.shiftKey ? redo() : undo();
+  }
   if (event.target !== canvas) return;
   cross ??= {x: size >> 1, y: size >> 1};
   if (steps[event.key]) {

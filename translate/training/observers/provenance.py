@@ -13,6 +13,7 @@ from translate.config import TrainConfig
 from translate.data.loading import TranslationDataset
 from translate.data.sources import learn_levels
 from translate.models import model_class
+from translate.terminal import valid_text
 from translate.training.ancestry import Ancestry
 
 NO_ANCESTRY = Ancestry()
@@ -53,7 +54,7 @@ def describe_checkpoint(
         image_size=config.data.crop_size,
         statistics=statistics(config, global_batch),
         provenance=Provenance(
-            dataset=config.dataset or config.data.root.name,
+            dataset=config.dataset or valid_text(config.data.root.name),
             license=config.license,
             model=config.model.name,
             start=config.run.start_from or "",
