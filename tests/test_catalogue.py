@@ -11,8 +11,8 @@ import torch
 import yaml
 
 from tests.checkpoints.test_format import make_generator, make_image
-from tests.test_archives import contents, make_tar, make_zip
-from tests.test_download import Server, server
+from tests.downloads.test_archives import contents, make_tar, make_zip
+from tests.downloads.test_download import Server, server
 from translate import catalogue
 from translate.catalogue import (
     HOST,

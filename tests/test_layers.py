@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "translate"
 FLOORS = [
     {"_version", "errors"},
     {
-        *("archives", "devices", "download", "features", "home", "kernels", "losses", "networks", "pages"),
+        *("devices", "downloads", "features", "kernels", "losses", "networks", "pages"),
         *("registry", "setting_text", "settings", "terminal", "tracking"),
     },
     {"checkpoints", "data", "evaluation", "models", "segmentation"},

@@ -132,7 +132,7 @@ def test_no_class_of_a_network_is_asked_for_outside_of_networks() -> None:
         for thing in (registry[name], registry[name].Config)
     }
     assert {"ResNetConfig", "UNetGenerator", "PatchConfig"} <= classes
-    defaults = {"models/model.py": {"ResNetConfig", "PatchConfig"}}  # of settings that name no network
+    defaults = {"models/settings.py": {"ResNetConfig", "PatchConfig"}}  # of settings that name no network
     found = []
     for path in modules("networks/", *REFERENCE):
         allowed = defaults.get(place(path), set())

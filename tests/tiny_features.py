@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.features import FeatureNetwork, register_features
 from translate.features.torchvision_models import TorchvisionBackbone
 

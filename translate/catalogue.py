@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from translate.download import Progress, download, extract
+from translate.downloads.download import Progress, download, extract
+from translate.downloads.home import home
 from translate.errors import UserError
-from translate.home import home
 from translate.models import model_class, model_names
 from translate.settings import Direction, Settings, explain
 

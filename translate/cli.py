@@ -11,7 +11,6 @@ import typer
 from rich.text import Text
 
 from translate._version import __version__
-from translate.archives import describe_os_error
 from translate.commands.bench import bench
 from translate.commands.checkpoints import export, import_checkpoint, models
 from translate.commands.data import inspect, mask
@@ -24,6 +23,7 @@ from translate.commands.studio import studio
 from translate.commands.terminal import console
 from translate.commands.train import train
 from translate.commands.transfer import datasets, pull, push
+from translate.downloads.archives import describe_os_error
 from translate.errors import UserError
 from translate.terminal import accept_all_characters, plain_console
 

@@ -21,8 +21,8 @@ from translate.checkpoints.hub import pull_checkpoint, push_checkpoint
 from translate.checkpoints.zoo import resolve
 from translate.cli import main
 from translate.commands.transfer import push
+from translate.downloads.home import home
 from translate.errors import UserError
-from translate.home import home
 
 
 @pytest.fixture

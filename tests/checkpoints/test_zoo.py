@@ -12,8 +12,8 @@ from translate.checkpoints import zoo
 from translate.checkpoints.folder import weights_file
 from translate.checkpoints.format import save_checkpoint
 from translate.checkpoints.zoo import available, find, resolve
+from translate.downloads.home import home
 from translate.errors import UserError
-from translate.home import home
 
 
 @pytest.fixture(autouse=True)

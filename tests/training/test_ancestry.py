@@ -108,7 +108,7 @@ def test_the_command_trains_and_compares(
     with pytest.raises(SystemExit) as left:
         main(command)
     assert not left.value.code
-    report = json.loads((out / "distillation.json").read_text())
+    report = json.loads((out / "comparison.json").read_text())
     assert report["student"]["parameters"] < report["teacher"]["parameters"]
     assert report["student"]["gmac"] < report["teacher"]["gmac"]
     assert report["student"]["milliseconds"] > 0

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from translate.archives import readable_size
 from translate.checkpoints.folder import CARD_FILE, CONFIG_FILE, check_checkpoint, read_config, weights_file
+from translate.downloads.archives import readable_size
+from translate.downloads.home import home
 from translate.errors import UserError
-from translate.home import home
 
 PICTURES = frozenset({".jpeg", ".jpg", ".png", ".webp"})
 MAX_BYTES = 3 * 10**9

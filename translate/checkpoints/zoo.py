@@ -12,8 +12,8 @@ from typing import Literal
 
 from translate.checkpoints.folder import CONFIG_FILE, check_checkpoint
 from translate.checkpoints.settings import CheckpointConfig
+from translate.downloads.home import home
 from translate.errors import UserError
-from translate.home import home
 
 BUILT_IN = Path(__file__).parent / "weights"
 RUNS = Path("runs")

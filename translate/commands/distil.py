@@ -17,7 +17,7 @@ from translate.terminal import plain_console
 if TYPE_CHECKING:
     from translate.checkpoints.settings import CheckpointConfig
 
-REPORT_FILE = "distillation.json"
+REPORT_FILE = "comparison.json"
 
 
 def distil(
@@ -51,13 +51,13 @@ def distil(
     from translate.inference.comparison import as_dict, costs, table
     from translate.inference.evaluate import evaluate
     from translate.inference.translator import load
-    from translate.models import model_class
+    from translate.models import imitating_model, model_class
     from translate.training.ancestry import trace
     from translate.training.trainer import train
 
     about = read_config(resolve(teacher))
     chosen: dict[str, Any] = {
-        "model.name": "distillation",
+        "model.name": imitating_model(),
         "model.teacher": teacher,
         "run.dir": str(out),
         "model.direction": direction,

@@ -17,7 +17,7 @@ pull = typer.Typer(help="Download public data sets and checkpoints.", no_args_is
 def datasets() -> None:
     """List the public data sets that have a card and a preset, and where those that were pulled are."""
     from translate.catalogue import data_folder, dataset_cards
-    from translate.home import home
+    from translate.downloads.home import home
 
     table = Table("Name", "A → B", "Model", "Images", "Licence", "Here", box=None, pad_edge=False)
     pulled = []

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.data.formats import Pixels
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, classifier_features, load_classifier
 from translate.features import FeatureNetwork, is_file, load_features

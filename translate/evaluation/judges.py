@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from translate.data.formats import Pixels
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.errors import UserError
 from translate.evaluation.classifier import ClassifierConfig, DomainClassifier, classify, load_classifier
 from translate.evaluation.extractors import Extractor, open_extractor

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from translate.data.formats import Pixels
 from translate.data.masks import Mask, object_pixels
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.errors import UserError
 from translate.features import FeatureNetwork
 from translate.features.lpips import load_lpips

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.errors import UserError
 from translate.features.weights import published_weights
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.errors import UserError
 from translate.features import timm_models, torchvision_models
 from translate.features.lite import load_lite

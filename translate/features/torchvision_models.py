@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.passes.shape_prop import ShapeProp
 
-from translate.download import Progress
+from translate.downloads.download import Progress
 from translate.errors import UserError
 from translate.features.network import Backbone, FeatureNetwork
 from translate.features.weights import first_words, published_weights, read_weights

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from translate.download import Progress, download
+from translate.downloads.download import Progress, download
 from translate.errors import UserError
 
 MAX_BYTES = 2_000_000_000

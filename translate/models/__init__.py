@@ -24,6 +24,7 @@ __all__ = [
     "Player",
     "Rivalry",
     "build_model",
+    "imitating_model",
     "model_class",
     "model_names",
     "model_terms",
@@ -70,6 +71,11 @@ def model_terms(config: ModelConfig) -> list[LossTerm]:
     """The losses that settings give, in the order they are logged in, then G_total, which the generators minimise."""
     total = LossTerm("G_total", "All that the generators minimise", "Sum of the generators' losses")
     return [*MODELS[config.name].terms(config), total]
+
+
+def imitating_model() -> str:
+    """The name of the model that `translate distil` trains: the first one that imitates a checkpoint."""
+    return next(name for name in model_names() if MODELS[name].imitates)
 
 
 def suggest_model(paired: bool) -> str:

@@ -56,6 +56,7 @@ class CycleGAN(Model):
     title = "CycleGAN"
     needs = "unpaired images"
     paired = False
+    for_unequal_channels = {"model.lambda_identity": 0}  # noqa: RUF012 - it compares what G reads with what it makes
     sheet_columns = ("input", "translation", "back again")
     citation = """@inproceedings{zhu2017unpaired,
   title     = {Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks},

@@ -72,6 +72,7 @@ class Distillation(Model):
 
     Config = DistillationConfig
     title = "Distillation"
+    imitates = True
     needs = "unpaired images and a checkpoint to imitate"
     paired = False
     needs_teacher = True

@@ -83,6 +83,10 @@ class Model(nn.Module):
     """The paper, as BibTeX."""
     enough_images: ClassVar[int] = 200
     """Images of each domain below which a report on the data says that they are few."""
+    for_unequal_channels: ClassVar[Mapping[str, Any]] = {}
+    """Settings that must be given where A and B have different numbers of channels, e.g. {"model.lambda_x": 0}."""
+    imitates: ClassVar[bool] = False
+    """Whether it learns from the translations of a checkpoint, its teacher."""
     changes_input: ClassVar[bool] = True
     """Whether an output that equals its input, or its negative, is a failure; with paired images it may be right."""
     needs_teacher: ClassVar[bool] = False

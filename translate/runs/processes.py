@@ -21,8 +21,8 @@ from typing import Literal
 
 import psutil
 
-from translate.archives import disk_trouble
 from translate.config import TrainConfig
+from translate.downloads.archives import disk_trouble
 from translate.errors import TrainingStopped, UserError
 from translate.tracking.history import read_history
 

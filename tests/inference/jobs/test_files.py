@@ -60,7 +60,7 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         plan_files([first], tmp_path)
     with pytest.raises(UserError, match="2 inputs would become"):
         plan_files([first, touch(tmp_path / "other" / "a.png")], tmp_path / "out")
-    with pytest.raises(UserError, match=r"written as psd; there are avif, bmp"):
+    with pytest.raises(UserError, match=r"written as psd; there are apng, avif, bmp"):
         plan_files([first], tmp_path / "out", ".psd")
     with pytest.raises(UserError, match=r"not named as"):
         plan_files([first], tmp_path / "out.png", ".jpg")
@@ -90,7 +90,7 @@ def test_a_suffix_that_can_be_written_is_a_file(suffix: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("suffix", [".txt", ".heic", ".pdf", ".psd", ".ico", ".html", ".zip", ".mp3", ".csv", ".eps"])
 def test_a_suffix_that_cannot_be_written_is_refused_before_the_work(suffix: str, tmp_path: Path) -> None:
     source, out = touch(tmp_path / "a.png"), tmp_path / f"made{suffix}"
-    with pytest.raises(UserError, match=rf"written as {suffix[1:]}; there are avif"):
+    with pytest.raises(UserError, match=rf"written as {suffix[1:]}; there are apng, avif"):
         plan_files([source], out)
     assert not out.exists()
     out.mkdir()

@@ -18,7 +18,7 @@ from translate.data.report.facts import Facts, Place, look_or_reason, near_dupli
 from translate.data.report.findings import FolderGroup, FolderReport, warn
 from translate.data.report.masks import MaskFacts, describe_masks, list_masks, look_at_mask, try_object_crops
 from translate.errors import UserError
-from translate.models import suggest_model
+from translate.models import model_class, suggest_model
 
 _SPLITS = ("train", "val", "valid", "validation", "test")
 
@@ -193,9 +193,9 @@ def _channel_settings(model: str, domains: dict[str, Place]) -> str:
     reads, makes = _channels(A), _channels(B)
     if reads == makes == 3:
         return ""
-    # The identity loss compares what a generator reads with what it makes.
-    alone = " --model.lambda_identity 0" if model == "cyclegan" and reads != makes else ""
-    return f" --model.generator.in_channels {reads} --model.generator.out_channels {makes}{alone}"
+    needed = model_class(model).for_unequal_channels if reads != makes else {}
+    further = "".join(f" --{name} {value}" for name, value in needed.items())
+    return f" --model.generator.in_channels {reads} --model.generator.out_channels {makes}{further}"
 
 
 def _channels(place: Place) -> int:

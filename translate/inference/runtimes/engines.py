@@ -20,8 +20,8 @@ from torch import Tensor
 from translate._version import __version__
 from translate.checkpoints.folder import read_config, weights_file
 from translate.data.listing import list_images
+from translate.downloads.home import home
 from translate.errors import UserError
-from translate.home import home
 from translate.inference.runtimes.export import INPUT, Images, as_onnx, compare, describe, need
 from translate.inference.runtimes.fused import fuse
 from translate.inference.runtimes.quantise import calibration_images, quantise

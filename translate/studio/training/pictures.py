@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from translate.archives import extract
+from translate.downloads.archives import extract
 from translate.errors import UserError
 from translate.studio.training import run_presets
 

@@ -105,7 +105,7 @@ def pack(out: Path, archive: Path) -> Path:
 
 
 def _unpack(path: Path, name: str, folder: Path, batch: Batch) -> None:
-    from translate.archives import extract
+    from translate.downloads.archives import extract
 
     try:
         extract(path, folder, max_bytes=MOST_BYTES, max_files=10 * MOST_PICTURES, unwrap=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from translate import download as module
-from translate.download import download
+from translate.downloads import download as module
+from translate.downloads.download import download
 from translate.errors import UserError
 
 CONTENT = random.Random(0).randbytes(300_000)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.download import extract
+from translate.downloads.download import extract
 from translate.errors import UserError
 
 FILES = {"horse2zebra/trainA/1.jpg": b"horse", "horse2zebra/trainB/ä b.jpg": b"zebra" * 1000, "horse2zebra/empty": b""}

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from translate._version import __version__
-from translate.archives import disk_trouble, extract, readable_size
+from translate.downloads.archives import disk_trouble, extract, readable_size
 from translate.errors import UserError
 
 if sys.platform != "win32":

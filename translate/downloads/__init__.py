@@ -1,0 +1,1 @@
+"""Getting files from elsewhere: downloads that can go on, archives that cannot do harm, and where all of it is kept."""
