@@ -65,7 +65,7 @@ def test_killed_and_resumed_is_the_run_never_stopped(
     killed, history = tmp_path / "killed", tmp_path / "killed" / "history.jsonl"
     file = tmp_path / "train.yaml"
     file.write_text(yaml.safe_dump(tree(toys_registered, unpaired, killed, **length)))
-    line = [sys.executable, "-m", "translate", "train", str(file), "--resume"]
+    line = [sys.executable, "-m", "translate", "train", str(file)]
     process = subprocess.Popen(line, env=ENVIRONMENT, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
     while process.poll() is None and not (history.exists() and len(history.read_bytes().splitlines()) >= 20):
         time.sleep(0.002)

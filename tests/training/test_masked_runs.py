@@ -112,7 +112,7 @@ def test_a_masked_run_that_is_killed_goes_on_bit_for_bit(masked: Path, tmp_path:
     whole = train(TrainConfig.build(settings(masked, tmp_path / "whole", run__steps=20)))
     file = tmp_path / "train.yaml"
     file.write_text(yaml.safe_dump(settings(masked, tmp_path / "killed", run__steps=20)))
-    command = [sys.executable, "-m", "translate", "train", str(file), "--resume"]
+    command = [sys.executable, "-m", "translate", "train", str(file)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TRANSLATE_PLUGINS": "tests.tiny_features"}
     history = tmp_path / "killed" / "history.jsonl"
     process = subprocess.Popen(command, cwd=REPOSITORY, env=environment)
@@ -121,7 +121,7 @@ def test_a_masked_run_that_is_killed_goes_on_bit_for_bit(masked: Path, tmp_path:
     process.kill()
     process.wait()
     assert len(losses(tmp_path / "killed")) < 20
-    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
+    subprocess.run([*command, "--resume"], cwd=REPOSITORY, env=environment, check=True)
     assert losses(tmp_path / "killed") == losses(whole)
 
 

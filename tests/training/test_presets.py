@@ -88,7 +88,10 @@ TRACED = [name for name in CONFIGURATIONS if name not in ("edges2shoes/compact",
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of pictures made by code, four of each domain: {"paired": side by side, "unpaired": two folders}."""
+    """Folders of pictures made by code, four of each domain.
+
+    {"paired": side by side, "unpaired": two folders, "masked": the same with masks of an object in the middle}
+    """
     folders = {name: tmp_path_factory.mktemp(name) for name in ("paired", "unpaired")}
     for split in ("train", "val", "test"):
         for folder in (folders["paired"] / split, *(folders["unpaired"] / f"{split}{domain}" for domain in "AB")):
@@ -98,14 +101,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             A.save(folders["unpaired"] / f"{split}A" / f"{index}.png")
             B.save(folders["unpaired"] / f"{split}B" / f"{index}.png")
             Image.fromarray(np.hstack([np.asarray(A), np.asarray(B)])).save(folders["paired"] / split / f"{index}.png")
+    folders["masked"] = tmp_path_factory.mktemp("masked") / "data"
+    shutil.copytree(folders["unpaired"], folders["masked"])
+    mask = Image.fromarray(np.pad(np.full((SIDE // 2, SIDE // 2), 255, np.uint8), SIDE // 4))
+    for folder in sorted(folders["masked"].iterdir()):
+        masks = folder.with_name(f"{folder.name}_mask")
+        masks.mkdir()
+        for file in folder.iterdir():
+            mask.save(masks / file.name)
     return folders
 
 
 def train_and_translate(preset: str, folders: dict[str, Path], run: Path, **settings: Any) -> None:
     """Take three steps, translate a picture with the checkpoint they leave, and remove the run, which may be large."""
-    model = load(preset).model
+    config = load(preset)
+    model = config.model
+    kind = "paired" if model_class(model.name).paired else "masked" if config.data.object_crop.share else "unpaired"
     chosen = {
-        "data.root": str(folders["paired" if model_class(model.name).paired else "unpaired"]),
+        "data.root": str(folders[kind]),
         "data.workers": 0,
         "run.dir": str(run),
         "run.steps": STEPS,
@@ -188,7 +201,8 @@ def test_it_trains_compiled(
     settings = {"run.precision": COMPILED_PRECISION, "run.compile": "on"}
     train_and_translate(preset, pictures, tmp_path / "run", **settings)
     players = build_model(load(preset, **quick(preset)).model).players
-    assert len(compiled) == sum(len(player.networks) for player in players)
+    networks = [network for player in players for network in player.networks.values()]
+    assert len(compiled) == sum(len(network) if isinstance(network, nn.ModuleList) else 1 for network in networks)
 
 
 @pytest.mark.slow

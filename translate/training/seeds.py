@@ -14,6 +14,7 @@ from translate.checkpoints.folder import read_config
 from translate.config import TrainConfig
 from translate.errors import UserError
 from translate.tracking.history import read_history
+from translate.training.state import states
 from translate.training.trainer import train
 
 SUMMARY_FILE = "seeds.json"
@@ -46,7 +47,8 @@ def train_seeds(config: TrainConfig, count: int, resume: bool = False, *, own_pr
         one = config.model_copy(deep=True)
         one.name = f"{config.name or root.name}-seed-{number}"
         one.run.seed, one.run.dir = config.run.seed + number, root / f"seed-{number}"
-        runs.append(train(one, resume, own_process=own_process))
+        begun = bool(states(one.run.dir / "state"))  # seeds that were not yet their turn begin now
+        runs.append(train(one, resume and begun, own_process=own_process))
     path = root / SUMMARY_FILE
     if PartialState().is_main_process:
         seeds = {run.name: {"seed": config.run.seed + number, **metrics(run)} for number, run in enumerate(runs)}
