@@ -41,6 +41,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _compiles_afresh() -> None:
+    """torch.compile counts how often a function is compiled in a process, and gives up after a few times."""
+    if dynamo := sys.modules.get("torch._dynamo"):
+        dynamo.reset()
+
+
 @pytest.fixture
 def unpaired(tmp_path: Path) -> Path:
     """A folder of unpaired images: six of A, five of B, two of each for validation."""

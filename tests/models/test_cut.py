@@ -282,7 +282,7 @@ def test_a_wrong_layer_is_named_in_a_sentence(wrong: str | int, reason: str) -> 
 def test_what_it_cannot_do_is_said() -> None:
     with pytest.raises(UserError, match="as many channels in A as in B"):
         settings(generator={"in_channels": 1})
-    with pytest.raises(UserError, match="lambda_content compares the translation with its input"):
+    with pytest.raises(UserError, match="lambda_perceptual compares reconstructions"):
         settings(lambda_perceptual=1.0)
 
 

@@ -72,11 +72,6 @@ class CUTConfig(ModelConfig):
                 "PatchNCE sends the translation through the generator's encoder, which needs as many channels in A as "
                 "in B"
             )
-        if self.lambda_perceptual:
-            raise ValueError(
-                "lambda_perceptual compares with a target or with a reconstruction, and here is neither; "
-                "lambda_content compares the translation with its input"
-            )
         return self
 
 
