@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from translate.errors import UserError
 from translate.losses import patch_nce
-from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.discriminators import Discriminators, View, one_sided_terms
 from translate.models.extras import ExtraTerms, extra_terms, soft_masks
 from translate.models.model import Model, Player, Rivalry
 from translate.models.settings import ModelConfig
@@ -117,9 +117,7 @@ class CUT(Model):
         """D_real, D_fake and their penalties; G_GAN, NCE and, with `nce_identity`, NCE_Y."""
         identity = LossTerm("NCE_Y", "Patches unlike their source, pictures of {B}", "PatchNCE", better="low")
         return [
-            LossTerm("D_real", "Discriminator, on real pictures", "Discriminators"),
-            LossTerm("D_fake", "Discriminator, on translations", "Discriminators"),
-            *(LossTerm(f"D_{name}", f"Discriminator, penalty ({name})", "Penalties") for name in penalised(config)),
+            *one_sided_terms(config),
             LossTerm("G_GAN", "Generator, adversarial loss", "Generators"),
             LossTerm("NCE", "Patches unlike their source", "PatchNCE", better="low"),
             *([identity] if config.nce_identity else []),
@@ -166,16 +164,7 @@ class CUT(Model):
         fake = View(images["fake_B"], self._as_made(images, "soft_A"), self._as_made(images, "real_A"))
         if player == "generators":
             return self._generator(images, fake)
-        return self._discriminators(View(images["real_B"], images.get("soft_B")), fake)
-
-    def _discriminators(self, real: View, fake: View) -> Losses:
-        on_real, on_fake = self.D.losses(real, fake, fake_first=True)
-        losses = {"D_real": on_real, "D_fake": on_fake}
-        total = (on_fake + on_real) * 0.5
-        for name, penalty in self.D.penalties(real, fake).items():
-            losses[f"D_{name}"] = penalty
-            total = total + penalty
-        return total, losses
+        return self.D.total(View(images["real_B"], images.get("soft_B")), fake)
 
     def _generator(self, images: Images, fake: View) -> Losses:
         config = self.config

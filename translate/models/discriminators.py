@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from translate.losses import Objective, composite, discriminator_terms, generator_term, gradient_penalty, r1_penalty
 from translate.models.merging import Logits, together
 from translate.models.settings import ModelConfig
+from translate.models.terms import Losses, LossTerm
 from translate.networks import DiscriminatorConfig, build_discriminator
 from translate.networks.diff_augment import diff_augment
 
@@ -105,6 +106,20 @@ class Discriminators(nn.ModuleList):
             on_fake.append(_mean([term for _, term in terms]))
         return _sum(on_real), _sum(on_fake)
 
+    def total(self, real: View, fake: View) -> Losses:
+        """What the discriminators of a one-way model minimise: half the sum of both terms, and the penalties.
+
+        The order is that of pix2pix's reference. The named parts are D_real, D_fake and the penalties; see
+        `one_sided_terms`.
+        """
+        on_real, on_fake = self.losses(real, fake, fake_first=True)
+        losses = {"D_real": on_real, "D_fake": on_fake}
+        total = (on_real + on_fake) * 0.5
+        for name, penalty in self.penalties(real, fake).items():
+            losses[f"D_{name}"] = penalty
+            total = total + penalty
+        return total, losses
+
     def penalties(self, real: View, fake: View) -> dict[str, Tensor]:
         """Weighted penalties of the discriminators' gradients that the settings ask for: "gp" and "r1"."""
         config, fake = self.config, fake.detach()
@@ -139,6 +154,15 @@ class Discriminators(nn.ModuleList):
             if not name.removeprefix(prefix).split(".")[0].isdigit():
                 state_dict[f"{prefix}0.{name.removeprefix(prefix)}"] = state_dict.pop(name)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def one_sided_terms(config: ModelConfig) -> list[LossTerm]:
+    """What is said of the losses that `Discriminators.total` names, for `Model.terms`."""
+    return [
+        LossTerm("D_real", "Discriminator, on real pictures", "Discriminators"),
+        LossTerm("D_fake", "Discriminator, on translations", "Discriminators"),
+        *(LossTerm(f"D_{name}", f"Discriminator, penalty ({name})", "Penalties") for name in penalised(config)),
+    ]
 
 
 def penalised(config: ModelConfig) -> list[str]:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from translate.errors import UserError
 from translate.features import load_features
 from translate.losses import composite, content_loss, l1
-from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.discriminators import Discriminators, View, one_sided_terms
 from translate.models.extras import PERCEPTUAL_NETWORK, ExtraTerms, extra_terms, soft_masks
 from translate.models.model import Model, Player, Rivalry
 from translate.models.settings import ModelConfig
@@ -100,9 +100,7 @@ class Distillation(Model):
         group = "Distance to the teacher"
         feature = LossTerm("G_feature", f"Distance to the teacher ({config.feature_network})", group, better="low")
         return [
-            LossTerm("D_real", "Discriminator, on real pictures", "Discriminators"),
-            LossTerm("D_fake", "Discriminator, on translations", "Discriminators"),
-            *(LossTerm(f"D_{name}", f"Discriminator, penalty ({name})", "Penalties") for name in penalised(config)),
+            *one_sided_terms(config),
             LossTerm("G_GAN", "Generator, adversarial loss", "Generators"),
             LossTerm("G_pixel", "Distance to the teacher (L1)", group, better="low"),
             *([feature] if config.lambda_feature else []),
@@ -157,16 +155,7 @@ class Distillation(Model):
         """What D or G minimises, and its named parts."""
         real = View(images["real_B"], images.get("soft_B"))
         fake = View(images["fake_B"], images.get("soft_A"), behind=images["real_A"])
-        return self._generator(images, fake) if player == "generators" else self._discriminators(real, fake)
-
-    def _discriminators(self, real: View, fake: View) -> Losses:
-        on_real, on_fake = self.D.losses(real, fake, fake_first=True)
-        losses = {"D_real": on_real, "D_fake": on_fake}
-        total = (on_real + on_fake) * 0.5
-        for name, penalty in self.D.penalties(real, fake).items():
-            losses[f"D_{name}"] = penalty
-            total = total + penalty
-        return total, losses
+        return self._generator(images, fake) if player == "generators" else self.D.total(real, fake)
 
     def _generator(self, images: Images, fake: View) -> Losses:
         config, made, taught = self.config, images["fake_B"], images["taught_B"]

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from translate.losses import Objective, PerceptualLoss, l1
-from translate.models.discriminators import Discriminators, View, penalised
+from translate.models.discriminators import Discriminators, View, one_sided_terms
 from translate.models.extras import ExtraTerms, extra_terms, soft_masks
 from translate.models.model import Model, Player, Published, Rivalry
 from translate.models.settings import ModelConfig
@@ -80,12 +80,7 @@ class Pix2Pix(Model):
     def terms(cls, config: Pix2PixConfig) -> list[LossTerm]:
         """D_real, D_fake and their penalties; G_GAN, G_L1 and, where asked for, G_perceptual."""
         return [
-            LossTerm("D_real", "Discriminator, on real pictures", "Discriminators"),
-            LossTerm("D_fake", "Discriminator, on translations", "Discriminators"),
-            *(
-                LossTerm(f"D_{name}", f"Penalty of the discriminator ({name})", "Penalties")
-                for name in penalised(config)
-            ),
+            *one_sided_terms(config),
             LossTerm("G_GAN", "Generator, adversarial loss", "Generators"),
             LossTerm("G_L1", "Distance to the target (L1)", "Distance to the target", better="low"),
             *(
@@ -123,16 +118,7 @@ class Pix2Pix(Model):
         A = images["real_A"]
         real = View(images["real_B"], images.get("soft_B"), condition=A)
         fake = View(images["fake_B"], images.get("soft_A"), behind=A, condition=A)
-        return self._generator(images, fake) if player == "generators" else self._discriminators(real, fake)
-
-    def _discriminators(self, real: View, fake: View) -> Losses:
-        on_real, on_fake = self.D.losses(real, fake, fake_first=True)
-        losses = {"D_real": on_real, "D_fake": on_fake}
-        total = (on_real + on_fake) * 0.5
-        for name, penalty in self.D.penalties(real, fake).items():
-            losses[f"D_{name}"] = penalty
-            total = total + penalty
-        return total, losses
+        return self._generator(images, fake) if player == "generators" else self.D.total(real, fake)
 
     def _generator(self, images: Images, fake: View) -> Losses:
         config = self.config
